@@ -1,0 +1,64 @@
+#include "evidence/checkpoint.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "evidence/formats/base64.h"
+
+namespace impound::evidence {
+
+namespace {
+
+Error malformed(std::string what) { return Error{Code::malformed, "not a checkpoint: " + std::move(what), {}, {}}; }
+
+/// The text up to the next newline; nothing when there is none.
+std::optional<std::string_view> take_line(std::string_view& text) {
+  auto const end = text.find('\n');
+  if (end == std::string_view::npos) return std::nullopt;
+  std::string_view const line = text.substr(0, end);
+  text.remove_prefix(end + 1);
+  return line;
+}
+
+}  // namespace
+
+std::string checkpoint_text(Checkpoint const& checkpoint) {
+  return checkpoint.origin + "\n" + std::to_string(checkpoint.size) + "\n" + base64(checkpoint.root.bytes) + "\n";
+}
+
+Result<Checkpoint> checkpoint_from_text(std::string_view text) {
+  auto const origin = take_line(text);
+  auto const size = take_line(text);
+  auto const root = take_line(text);
+  if (!origin || !size || !root || origin->empty()) return malformed("it has not three lines");
+  // Extension lines are not written here, and the specification advises against them.
+  if (!text.empty()) return malformed("more than three lines");
+  Checkpoint checkpoint;
+  checkpoint.origin = std::string(*origin);
+  if (size->empty() || size->size() > 19 || (size->size() > 1 && size->front() == '0')) return malformed("its size");
+  for (char const c : *size) {
+    if (c < '0' || c > '9') return malformed("its size");
+    checkpoint.size = checkpoint.size * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (checkpoint.size > INT64_MAX) return malformed("its size");
+  auto const bytes = from_base64(*root);
+  if (!bytes || bytes->size() != Sha256::size) return malformed("its root");
+  std::copy(bytes->begin(), bytes->end(), checkpoint.root.bytes.begin());
+  return checkpoint;
+}
+
+std::string sign_checkpoint(Checkpoint const& checkpoint, SigningKey const& key) {
+  return key.sign_note(checkpoint.origin, checkpoint_text(checkpoint));
+}
+
+Result<Checkpoint> read_checkpoint(std::string_view bytes, NoteKey const& key) {
+  IMPOUND_TRY(note, parse_note(bytes));
+  IMPOUND_CHECK(verify_note(note, std::span{&key, 1}));
+  IMPOUND_TRY(checkpoint, checkpoint_from_text(note.text));
+  if (checkpoint.origin != key.name)
+    return Error{Code::refused, "the checkpoint is of the log " + checkpoint.origin + ", not of " + key.name, {}, {}};
+  return checkpoint;
+}
+
+}  // namespace impound::evidence

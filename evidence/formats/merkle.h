@@ -1,0 +1,56 @@
+// The Merkle tree of RFC 6962 §2.1 (RFC 9162 §2.1 with SHA-256): hashes, proofs made from stored hashes, proofs
+// checked.
+//
+//     leaf = SHA-256(0x00 || entry)      node = SHA-256(0x01 || left || right)
+//     root of n entries = node(root of the first k, root of the rest), k = the largest power of two below n
+//
+// Checking takes hostile numbers and proofs and answers yes or no. Pure functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "evidence/values/digest.h"
+#include "evidence/values/result.h"
+
+namespace impound {
+
+LeafHash leaf_hash(Bytes entry);
+LeafHash node_hash(LeafHash const& left, LeafHash const& right);
+
+/// The root of a tree is a plain SHA-256 as checkpoints carry it.
+inline Sha256 as_root(LeafHash const& node) { return Sha256{node.bytes}; }
+inline LeafHash as_node(Sha256 const& root) { return LeafHash{root.bytes}; }
+Sha256 empty_root();  // SHA-256("")
+
+/// Leaves one after the other; keeps one hash for each set bit of the size.
+class MerkleFrontier {
+ public:
+  void add(LeafHash const& leaf);
+  std::uint64_t size() const { return size_; }
+  Sha256 root() const;
+
+ private:
+  std::vector<LeafHash> peaks_;  // of the complete subtrees, largest first
+  std::uint64_t size_ = 0;
+};
+
+using MerkleProof = std::vector<LeafHash>;
+
+/// RFC 9162 §2.1.3.2.
+bool inclusion_holds(LeafHash const& leaf, std::uint64_t index, std::uint64_t size, std::span<LeafHash const> proof,
+                     Sha256 const& root);
+/// RFC 9162 §2.1.4.2; the empty tree is consistent with every tree by the empty proof.
+bool consistency_holds(std::uint64_t old_size, std::uint64_t new_size, std::span<LeafHash const> proof,
+                       Sha256 const& old_root, Sha256 const& new_root);
+
+/// The hash over leaves [index·2^level, (index+1)·2^level), which must all be in the tree.
+using StoredHash = std::function<Result<LeafHash>(unsigned level, std::uint64_t index)>;
+
+Result<Sha256> root_from(std::uint64_t size, StoredHash const& stored);
+Result<MerkleProof> inclusion_proof(std::uint64_t index, std::uint64_t size, StoredHash const& stored);
+Result<MerkleProof> consistency_proof(std::uint64_t old_size, std::uint64_t new_size, StoredHash const& stored);
+
+}  // namespace impound

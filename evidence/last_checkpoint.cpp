@@ -1,0 +1,39 @@
+#include "evidence/last_checkpoint.h"
+
+#include <utility>
+
+#include "evidence/formats/hex.h"
+
+namespace impound::evidence {
+
+namespace {
+
+Result<std::optional<std::string>> content(Disk& state) {
+  auto bytes = read_whole(state, last_checkpoint_path, note_bytes_max);
+  if (bytes) return std::optional{std::move(bytes).value()};
+  if (bytes.error().code == Code::not_found) return std::optional<std::string>{};
+  return std::move(bytes).error();
+}
+
+}  // namespace
+
+Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, NoteKey const& key) {
+  IMPOUND_TRY(bytes, content(state));
+  if (!bytes) return std::optional<CheckpointNote>{};
+  auto checkpoint = read_checkpoint(*bytes, key);
+  if (!checkpoint)
+    return Error{Code::damaged, "the last checkpoint cannot be read: " + checkpoint.error().what,
+                 std::string(last_checkpoint_path), "It is not this vault's, or it was changed."};
+  return std::optional{CheckpointNote{std::move(checkpoint).value(), std::move(*bytes)}};
+}
+
+Result<void> swap_last_checkpoint(Disk& state, std::optional<std::string_view> expected, std::string_view next) {
+  IMPOUND_TRY(present, content(state));
+  bool const as_expected = present.has_value() == expected.has_value() && (!present || *present == *expected);
+  if (!as_expected)
+    return Error{Code::rolled_back, "the last checkpoint was moved by another agent or a copy of this vault",
+                 std::string(last_checkpoint_path), "Only one vault may use this state folder."};
+  return write_whole(state, last_checkpoint_path, bytes_of(next), Replace::yes);
+}
+
+}  // namespace impound::evidence

@@ -1,0 +1,69 @@
+// What the entries of a log say about the vault, gathered while they are checked one by one. Private to verify/.
+//
+// Memory: 16 bytes an entry id, 40 an exhibit, about 60 a WARC record, each with what its container adds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "evidence/custody_entry.h"
+#include "evidence/values/digest.h"
+#include "evidence/verify/verdict.h"
+
+namespace impound::evidence {
+
+struct NamedObject {
+  Sha256 sha256;
+  std::uint64_t size = 0;
+  auto operator<=>(NamedObject const&) const = default;
+};
+
+struct NamedRecord {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  Sha256 sha256;
+  auto operator<=>(NamedRecord const&) const = default;
+};
+
+/// Everything in the vault that an entry vouches for.
+struct Named {
+  std::vector<NamedObject> objects;                         // sorted and without doubles after settle()
+  std::map<std::string, std::vector<NamedRecord>> records;  // by file; sorted and without doubles after settle()
+  std::uint64_t exhibits = 0;
+  std::uint64_t captures = 0;
+  std::optional<Sha256> vault_toml;  // as entry 0 has it
+  bool session_open = false;         // the last session has not said agent.stopped
+
+  void settle();
+  bool has_object(Sha256 const& digest) const;  // after settle()
+  /// Where the last named record of a WARC file ends; nothing when no entry names the file.
+  std::optional<std::uint64_t> end_of(std::string const& file) const;
+};
+
+class EntryCheck {
+ public:
+  explicit EntryCheck(Verdict& verdict) : verdict_(&verdict) {}
+  void add(std::uint64_t index, std::string_view bytes);
+  Named& named() { return named_; }
+
+ private:
+  using IdBytes = std::array<std::byte, 16>;
+  struct IdHash {
+    std::size_t operator()(IdBytes const& id) const;
+  };
+  void check_ids(ReadEntry const& entry, std::string const& where);
+  void take_exhibit(ReadEntry const& entry, std::string const& where);
+  void take_capture(ReadEntry const& entry, std::string const& where);
+
+  Verdict* verdict_;
+  Named named_;
+  std::unordered_set<IdBytes, IdHash> ids_;
+};
+
+}  // namespace impound::evidence

@@ -1,0 +1,85 @@
+// The log worked out again from its bytes: entries → leaf hashes → every tile → root, held against the signed
+// checkpoint and against every other checkpoint that somebody has. Private to verify/.
+//
+// Bundles and level 0 tiles say the same thing twice: the entries, and their hashes. Two trees are grown, one from
+// each, and the checkpoint says which of them is true; so a changed byte is laid at the door of the file that holds it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "evidence/formats/merkle.h"
+#include "evidence/formats/tlog_tile.h"
+#include "evidence/system/disk.h"
+#include "evidence/verify/entry_check.h"
+#include "evidence/verify/verdict.h"
+
+namespace impound::evidence {
+
+/// The partial tiles of a checkpoint by path ("log/tile/…"), read at once because a newer checkpoint removes them.
+using PartialTiles = std::map<std::string, std::string>;
+
+class LogCheck {
+ public:
+  LogCheck(Disk& vault, Verdict& verdict) : vault_(&vault), verdict_(&verdict), entries_(of_entries_) {}
+  LogCheck(LogCheck const&) = delete;
+  LogCheck& operator=(LogCheck const&) = delete;
+
+  /// Sizes at which the root is wanted later; given before the walk passes them.
+  void want_root_at(std::uint64_t size) { wanted_.insert(size); }
+
+  /// Goes on to `size`. False when so much is missing that the walk was given up. What is wrong with single entries is
+  /// told after all else, by tell_of_entries(): one altered entry can make a thousand others point nowhere.
+  bool walk_to(std::uint64_t size, PartialTiles const& partial);
+
+  /// Says what differs, now that the root at the walk's end is known to be `root`. `where`: what names that root.
+  void judge(Sha256 const& root, std::string const& where);
+
+  void tell_of_entries();
+
+  /// The root at a wanted size, of the tree that judge() found true.
+  std::optional<Sha256> root_at(std::uint64_t size) const;
+  std::uint64_t size() const { return size_; }
+  EntryCheck& entries() { return entries_; }
+
+ private:
+  struct Tree {
+    std::vector<std::vector<LeafHash>> levels;  // hashes of the unfinished tile of each level
+    std::vector<LeafHash> peaks;                // of the complete subtrees, largest first
+    std::uint64_t size = 0;
+    std::vector<Problem> differences;  // problems if this tree is the true one
+    std::map<std::uint64_t, Sha256> roots;
+
+    void grow(LeafHash const& leaf);
+    Sha256 root() const;
+    void differ(std::string const& path, std::string detail);
+  };
+  struct Leaves {
+    std::vector<LeafHash> from_bundle;
+    std::vector<LeafHash> from_tile;
+    std::vector<std::string> entries;
+    bool nothing = false;  // neither file can be read
+  };
+
+  Leaves read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial);
+  void compare_leaves(Leaves const& leaves, std::uint64_t index, unsigned width);
+  void finish_tiles(unsigned level, std::uint64_t index);
+  void compare_tile(TileName const& tile, PartialTiles const& partial, std::vector<LeafHash> const& in_bundles,
+                    std::vector<LeafHash> const& in_tiles);
+  Result<std::string> read_tile_file(TileName const& tile, PartialTiles const& partial);
+
+  Disk* vault_;
+  Verdict* verdict_;
+  Verdict of_entries_;
+  EntryCheck entries_;
+  std::set<std::uint64_t> wanted_;
+  std::uint64_t size_ = 0;
+  Tree bundles_;
+  Tree tiles_;
+  bool tiles_are_true_ = false;
+};
+
+}  // namespace impound::evidence

@@ -1,0 +1,159 @@
+#include "evidence/verify/object_check.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+#include "evidence/vault.h"
+#include "evidence/verify/parallel.h"
+
+namespace impound::evidence {
+
+namespace {
+
+constexpr std::size_t block_bytes = 1 << 20;
+
+/// The verdict and the progress, for several threads.
+class Shared {
+ public:
+  Shared(Verdict& verdict, VerifyOptions const& options) : verdict_(verdict), options_(options) {}
+  void add(What what, std::string where, std::string detail) {
+    std::lock_guard const lock(mutex_);
+    verdict_.add(what, std::move(where), std::move(detail));
+  }
+  void hashed(std::uint64_t bytes) {
+    std::lock_guard const lock(mutex_);
+    verdict_.bytes += bytes;
+    if (options_.progress) options_.progress(bytes);
+  }
+  void count(std::uint64_t Verdict::*counter) {
+    std::lock_guard const lock(mutex_);
+    ++(verdict_.*counter);
+  }
+  std::atomic<std::uint64_t> writable = 0;
+
+ private:
+  std::mutex mutex_;
+  Verdict& verdict_;
+  VerifyOptions const& options_;
+};
+
+/// The digest of [offset, offset + length); `read` says how much of it is there.
+struct Hashed {
+  Sha256 sha256;
+  std::uint64_t read = 0;
+};
+
+Result<Hashed> hash_range(DiskFile& file, std::uint64_t offset, std::uint64_t length, Shared& shared) {
+  Hashed hashed;
+  Sha256Stream digest;
+  std::vector<std::byte> block(static_cast<std::size_t>(std::min<std::uint64_t>(block_bytes, length)));
+  while (hashed.read < length) {
+    std::size_t const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), length - hashed.read));
+    IMPOUND_TRY(count, file.read(offset + hashed.read, std::span{block}.first(wanted)));
+    if (count == 0) break;
+    digest.add(Bytes{block}.first(count));
+    hashed.read += count;
+    shared.hashed(count);
+  }
+  hashed.sha256 = digest.finish();
+  return hashed;
+}
+
+struct Opened {
+  DiskFile file;
+  FileFacts facts;
+};
+
+/// A regular file, or the problem is told.
+std::optional<Opened> open_regular(Disk& vault, std::string const& path, Shared& shared) {
+  auto named = vault.facts_of(path);
+  if (!named) {
+    bool const gone = named.error().code == Code::not_found;
+    shared.add(gone ? What::missing : What::altered, path, gone ? "an entry names it" : line(named.error()));
+    return std::nullopt;
+  }
+  if (named.value().type != FileFacts::Type::file) {
+    shared.add(What::altered, path, "not a regular file");
+    return std::nullopt;
+  }
+  auto file = DiskFile::open(vault, path, Open::read);
+  if (!file) {
+    shared.add(What::altered, path, "it cannot be read: " + line(file.error()));
+    return std::nullopt;
+  }
+  auto facts = file.value().facts();
+  if (!facts || facts.value().type != FileFacts::Type::file) {
+    shared.add(What::altered, path, "not a regular file");
+    return std::nullopt;
+  }
+  return Opened{std::move(file).value(), facts.value()};
+}
+
+void check_object(Disk& vault, NamedObject const& object, Shared& shared) {
+  std::string const path = object_path(object.sha256);
+  auto opened = open_regular(vault, path, shared);
+  if (!opened) return;
+  if (opened->facts.size != object.size) {
+    shared.add(
+        What::altered, path,
+        "it has " + std::to_string(opened->facts.size) + " bytes, its exhibit says " + std::to_string(object.size));
+    return;
+  }
+  shared.count(&Verdict::objects);
+  if ((opened->facts.mode & 0222) != 0) ++shared.writable;
+  auto hashed = hash_range(opened->file, 0, object.size, shared);
+  if (!hashed)
+    shared.add(What::altered, path, "it cannot be read: " + line(hashed.error()));
+  else if (hashed.value().read != object.size || hashed.value().sha256 != object.sha256)
+    shared.add(What::altered, path, "its bytes hash to " + hex(hashed.value().sha256));
+}
+
+void check_file(Disk& vault, std::string const& path, std::vector<NamedRecord> const& records, Shared& shared) {
+  auto opened = open_regular(vault, path, shared);
+  if (!opened) return;
+  std::uint64_t at = 0;
+  for (NamedRecord const& record : records) {
+    std::string const place = "record " + hex(record.sha256) + " at byte " + std::to_string(record.offset);
+    if (record.offset > at)
+      shared.add(What::added, path,
+                 "bytes " + std::to_string(at) + " to " + std::to_string(record.offset) + " are in no record");
+    if (record.offset < at) shared.add(What::malformed, path, place + " lies over another");
+    at = std::max(at, record.offset + record.length);
+    shared.count(&Verdict::records);
+    auto hashed = hash_range(opened->file, record.offset, record.length, shared);
+    if (!hashed)
+      shared.add(What::altered, path, place + " cannot be read: " + line(hashed.error()));
+    else if (hashed.value().read != record.length)
+      shared.add(What::missing, path, place + " is cut off");
+    else if (hashed.value().sha256 != record.sha256)
+      shared.add(What::altered, path, place + " has other bytes");
+  }
+}
+
+}  // namespace
+
+void check_objects(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
+  Shared shared(verdict, options);
+  for_each_below(named.objects.size(), options.threads,
+                 [&](std::uint64_t i) { check_object(vault, named.objects[static_cast<std::size_t>(i)], shared); });
+  // Modes are easily lost in a copy and prove nothing: the bytes do.
+  if (shared.writable > 0) verdict.notes.push_back(std::to_string(shared.writable) + " objects are not read-only");
+}
+
+void check_records(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
+  Shared shared(verdict, options);
+  std::vector<std::string> files;
+  for (auto const& [file, records] : named.records) files.push_back(file);
+  for_each_below(files.size(), options.threads, [&](std::uint64_t i) {
+    std::string const& file = files[static_cast<std::size_t>(i)];
+    check_file(vault, file, named.records.at(file), shared);
+  });
+}
+
+}  // namespace impound::evidence

@@ -1,0 +1,68 @@
+#include "evidence/verify/verdict.h"
+
+#include <utility>
+
+#include "evidence/formats/base64.h"
+
+namespace impound::evidence {
+
+std::string_view word(What what) {
+  switch (what) {
+    case What::altered: return "altered";
+    case What::missing: return "missing";
+    case What::added: return "added";
+    case What::unlogged: return "unlogged";
+    case What::unsigned_: return "unsigned";
+    case What::rolled_back: return "rolled_back";
+    case What::forked: return "forked";
+    case What::malformed: return "malformed";
+    case What::untrusted: return "untrusted";
+    case What::time: return "time";
+  }
+  return "malformed";
+}
+
+void Verdict::add(What what, std::string where, std::string detail) {
+  if (problems.size() < problems_max)
+    problems.push_back({what, printable(where), printable(detail)});
+  else
+    ++problems_not_listed;
+}
+
+Json Verdict::to_json() const {
+  Json listed = Json::array();
+  for (Problem const& problem : problems)
+    listed.push_back({{"what", word(problem.what)}, {"where", problem.where}, {"detail", problem.detail}});
+  return Json{{"ok", ok()},
+              {"entries", entries},
+              {"exhibits", exhibits},
+              {"objects", objects},
+              {"captures", captures},
+              {"records", records},
+              {"bytes", bytes},
+              {"checkpoint", {{"size", checkpoint_size}, {"root", base64(checkpoint_root.bytes)}}},
+              {"timestamps", timestamps},
+              {"problems", std::move(listed)},
+              {"problems_not_listed", problems_not_listed},
+              {"notes", notes},
+              {"not_checked", not_checked}};
+}
+
+std::string printable(std::string_view bytes) {
+  bool const text = is_utf8(bytes);
+  std::string safe;
+  for (char const c : bytes) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || text)) {
+      safe += c;
+      continue;
+    }
+    constexpr char const* digits = "0123456789abcdef";
+    safe += "\\x";
+    safe += digits[byte >> 4];
+    safe += digits[byte & 15];
+  }
+  return safe;
+}
+
+}  // namespace impound::evidence

@@ -1,0 +1,42 @@
+# Tests of the whole program: each function test_… of tests/functional/*.py and tests/architecture/*.py is one test of ctest,
+# named "functional/FILE: words of its name". A line "# ctest: PROPERTY VALUE…" in a file sets properties for all of its tests.
+find_program(IMPOUND_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+
+function(impound_python_tests folder)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.py)
+  foreach(file ${files})
+    get_filename_component(stem ${file} NAME_WE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(STRINGS ${file} functions REGEX "^def test_[a-z0-9_]+\\(")
+    file(STRINGS ${file} settings REGEX "^# ctest: ")
+    string(REGEX REPLACE "_.*" "" label ${stem})
+    string(TOUPPER ${label} label)
+    foreach(line ${functions})
+      string(REGEX REPLACE "^def (test_[a-z0-9_]+)\\(.*" "\\1" function "${line}")
+      string(REGEX REPLACE "^test_" "" words ${function})
+      string(REPLACE "_" " " words ${words})
+      set(name "${folder}/${stem}: ${words}")
+      add_test(NAME ${name} COMMAND ${IMPOUND_PYTHON} ${file} ${function})
+      set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS "${folder};${label}"
+        ENVIRONMENT "IMPOUND_BUILD=${PROJECT_BINARY_DIR};PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/support;PYTHONDONTWRITEBYTECODE=1")
+      foreach(setting ${settings})
+        string(REPLACE "# ctest: " "" setting "${setting}")
+        separate_arguments(setting)
+        set_tests_properties(${name} PROPERTIES ${setting})
+      endforeach()
+    endforeach()
+  endforeach()
+endfunction()
+
+impound_python_tests(functional)
+impound_python_tests(architecture)
+
+# Benchmarks are built and run by `./test bench` only.
+add_custom_target(benchmarks)
+file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cpp)
+foreach(source ${benchmarks})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(bench_${name} PRIVATE impound_evidence impound_references impound_torrents impound_build_flags)
+  add_dependencies(benchmarks bench_${name})
+endforeach()

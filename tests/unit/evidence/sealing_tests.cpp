@@ -1,0 +1,346 @@
+#include "evidence/sealing.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+#include "evidence/start_recovery.h"
+#include "evidence/vault.h"
+#include "tests/support/simulated_disk.h"
+#include "tests/support/test_vault.h"
+
+using namespace impound;
+using namespace impound::evidence;
+
+namespace {
+
+struct Desk {
+  SimulatedDisk disk;
+  FakeClock clock;
+  SeededRandomness randomness{5};
+  std::vector<EntryDraft> entries;
+  int pauses = 0;
+
+  Desk() {
+    REQUIRE(make_vault_folders(disk));
+    disk.put_folder("staging/swarm/a");
+  }
+  RecordEntries record() {
+    return [this](std::vector<EntryDraft> drafts) -> Result<void> {
+      entries.insert(entries.end(), drafts.begin(), drafts.end());
+      return ok();
+    };
+  }
+  Sealing sealing(SealingLimits limits = {}) {
+    return Sealing(
+        disk, SimulatedDisk::owner, record(), [this] { ++pauses; }, limits);
+  }
+  ToSeal file(std::string const& name, std::string_view bytes) {
+    std::string const path = "staging/swarm/a/" + name;
+    disk.put_file(path, bytes);
+    return {path, bytes.size(), {}, draft()};
+  }
+  EntryDraft draft() {
+    return {.kind = "exhibit.sealed", .body = {{"path", "x"}}, .id = EntryId::make(clock, randomness)};
+  }
+  bool clean() { return disk.list("staging/sealing", 10).value().empty() && disk.accusations().empty(); }
+};
+
+std::string object_of(std::string_view bytes) { return object_path(sha256(bytes_of(bytes))); }
+
+}  // namespace
+
+TEST_CASE("sealed files are objects, read-only, with their entries") {
+  Desk desk;
+  std::vector const files{desk.file("one", "first"), desk.file("two", ""), desk.file("three \xff", "third")};
+  auto sealed = desk.sealing().seal(files);
+  REQUIRE(sealed);
+  REQUIRE(sealed.value().size() == 3);
+  REQUIRE(desk.entries.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    SealedFile const& file = sealed.value()[i];
+    CHECK_FALSE(file.refused);
+    CHECK_FALSE(file.was_present);
+    CHECK(file.staged_path == files[i].staged_path);
+    CHECK(file.exhibit == files[i].exhibit.id);
+    CHECK(desk.entries[i].id == files[i].exhibit.id);
+    CHECK(desk.entries[i].body["sha256"] == hex(*file.sha256));
+    CHECK(desk.entries[i].body["size"] == files[i].size);
+    CHECK_FALSE(desk.entries[i].body.contains("arrival_sha256"));
+    CHECK_FALSE(desk.disk.exists(files[i].staged_path));
+    CHECK(desk.disk.facts_of(object_path(*file.sha256)).value().mode == 0400);
+  }
+  CHECK(desk.disk.content(object_of("first")) == "first");
+  CHECK(desk.clean());
+  auto const after = desk.disk.after_power_cut(0);
+  CHECK(after->content(object_of("first")) == "first");
+  CHECK(after->content(object_of("third")) == "third");
+  CHECK(after->exists(object_of("")));
+}
+
+TEST_CASE("bytes seen twice are one object and two exhibits") {
+  Desk desk;
+  auto sealed = desk.sealing().seal(std::vector{desk.file("one", "same"), desk.file("two", "same")});
+  REQUIRE(sealed);
+  CHECK_FALSE(sealed.value()[0].was_present);
+  CHECK(sealed.value()[1].was_present);
+  auto again = desk.sealing().seal_bytes(bytes_of("same"), desk.draft());
+  REQUIRE(again);
+  CHECK(again.value().was_present);
+  CHECK(desk.entries.size() == 3);
+  CHECK_FALSE(desk.entries[2].body.contains("arrival_sha256"));
+  CHECK(desk.clean());
+}
+
+TEST_CASE("an object whose bytes are not its name's is never named by an entry") {
+  Desk desk;
+  desk.disk.put_file(object_of("good"), "evil", 0400);
+  auto sealed = desk.sealing().seal(std::vector{desk.file("one", "good"), desk.file("two", "other")});
+  REQUIRE(sealed);
+  REQUIRE(sealed.value()[0].refused);
+  CHECK(sealed.value()[0].refused->code == Code::damaged);
+  CHECK_FALSE(sealed.value()[1].refused);
+  CHECK(desk.entries.size() == 1);
+  CHECK(desk.disk.content("staging/torn/sealing-1-0") == "good");
+}
+
+TEST_CASE("P6: what is no finished file of ours is refused, the others are sealed") {
+  Desk desk;
+  ToSeal const good = desk.file("good", "good");
+  ToSeal const linked = desk.file("linked", "linked");
+  desk.disk.put_link(linked.staged_path, "staging/swarm/a/other name");
+  ToSeal longer = desk.file("longer", "longer");
+  longer.size = 3;
+  ToSeal arrived = desk.file("arrived", "arrived");
+  arrived.arrival = sha256(bytes_of("something else"));
+  ToSeal foreign{"staging/swarm/a/foreign", 7, {}, desk.draft()};
+  desk.disk.put_file(foreign.staged_path, "foreign", 0600, 4711);
+  ToSeal const gone{"staging/swarm/a/gone", 0, {}, desk.draft()};
+  ToSeal const folder{"staging/swarm/a/folder", 0, {}, desk.draft()};
+  desk.disk.put_folder(folder.staged_path);
+  ToSeal const symlink{"staging/swarm/a/symlink", 0, {}, desk.draft()};
+  desk.disk.put_symlink(symlink.staged_path);
+  ToSeal const last = desk.file("last", "last");
+
+  auto sealed = desk.sealing().seal(std::vector{good, linked, longer, arrived, foreign, gone, folder, symlink, last});
+  REQUIRE(sealed);
+  REQUIRE(sealed.value().size() == 9);
+  for (std::size_t i = 0; i < 9; ++i) {
+    CAPTURE(i);
+    bool const sound = i == 0 || i == 8;
+    CHECK(sealed.value()[i].refused.has_value() == !sound);
+    CHECK(sealed.value()[i].exhibit.has_value() == sound);
+  }
+  CHECK(sealed.value()[3].refused->code == Code::damaged);
+  CHECK(sealed.value()[5].refused->code == Code::not_found);
+  CHECK(desk.entries.size() == 2);
+  CHECK(desk.clean());
+  CHECK(desk.disk.content("staging/torn/sealing-1-2") == "longer");
+}
+
+TEST_CASE("a good arrival digest stands in the entry beside the one at rest") {
+  Desk desk;
+  ToSeal file = desk.file("x", "bytes");
+  file.arrival = sha256(bytes_of("bytes"));
+  REQUIRE(desk.sealing().seal({&file, 1}));
+  CHECK(desk.entries[0].body["arrival_sha256"] == desk.entries[0].body["sha256"]);
+}
+
+TEST_CASE("a file that somebody may still write to is sealed as a copy") {
+  Desk desk;
+  ToSeal const file = desk.file("busy", "busy bytes");
+  desk.disk.someone_writes(file.staged_path, true);
+  auto sealed = desk.sealing().seal({&file, 1});
+  REQUIRE(sealed);
+  CHECK_FALSE(sealed.value()[0].refused);
+  CHECK(desk.pauses == 4);
+  CHECK(desk.disk.content(object_of("busy bytes")) == "busy bytes");
+  CHECK(desk.clean());
+
+  desk.disk.leases_supported(false);
+  desk.pauses = 0;
+  ToSeal const other = desk.file("other", "on a file system without leases");
+  sealed = desk.sealing().seal({&other, 1});
+  REQUIRE(sealed);
+  CHECK_FALSE(sealed.value()[0].refused);
+  CHECK(desk.pauses == 0);
+  CHECK(desk.disk.exists(object_of("on a file system without leases")));
+  CHECK(desk.clean());
+}
+
+TEST_CASE("P1: a log that does not take the entries leaves the plan, and recovery finishes it") {
+  Desk desk;
+  Sealing failing(desk.disk, SimulatedDisk::owner, [](std::vector<EntryDraft>) -> Result<void> {
+    return Error{Code::io, "no", {}, {}};
+  });
+  ToSeal const file = desk.file("x", "bytes");
+  CHECK_FALSE(failing.seal({&file, 1}));
+  CHECK(desk.entries.empty());
+  auto const next = desk.disk.after_power_cut(0);
+  Sealing sealing(*next, SimulatedDisk::owner, desk.record());
+  auto recovered = sealing.recover([](EntryId const&) { return false; });
+  REQUIRE(recovered);
+  CHECK(recovered.value() == 1);
+  CHECK(sealing.recovery().plans == 1);
+  CHECK(desk.entries.size() == 1);
+  CHECK(next->content(object_of("bytes")) == "bytes");
+  CHECK(next->list("staging/sealing", 10).value().empty());
+  CHECK(sealing.recover([](EntryId const&) { return false; }).value() == 0);
+}
+
+TEST_CASE("P1: a plan without digests gives its files back") {
+  Desk desk;
+  ToSeal const file = desk.file("x", "bytes");
+  desk.disk.plan({6, Fault::cut_before});  // behind the plan and the first rename
+  CHECK_FALSE(desk.sealing().seal({&file, 1}));
+  auto const next = desk.disk.after_power_cut(1);
+  CHECK_FALSE(next->exists(file.staged_path));
+  Sealing sealing(*next, SimulatedDisk::owner, desk.record());
+  REQUIRE(sealing.recover([](EntryId const&) { return false; }));
+  CHECK(sealing.recovery().given_back == std::vector{file.staged_path});
+  CHECK(next->content(file.staged_path) == "bytes");
+  CHECK(desk.entries.empty());
+}
+
+TEST_CASE("an object that nothing names is set aside at start") {
+  Desk desk;
+  desk.disk.put_file(object_of("named"), "named", 0400);
+  desk.disk.put_file(object_of("unnamed"), "unnamed", 0400);
+  desk.disk.put_file("objects/00/strange", "left for verify", 0400);
+  auto report = set_aside_unnamed(desk.disk, {sha256(bytes_of("named"))});
+  REQUIRE(report);
+  CHECK(report.value().objects == std::vector{object_of("unnamed")});
+  auto const after = desk.disk.after_power_cut(0);
+  CHECK(after->exists(object_of("named")));
+  CHECK_FALSE(after->exists(object_of("unnamed")));
+  CHECK(after->content("staging/torn/" + hex(sha256(bytes_of("unnamed")))) == "unnamed");
+  CHECK(after->exists("objects/00/strange"));
+}
+
+TEST_CASE("on a real file system a kept descriptor gets a copy sealed, and cannot change it") {
+  std::signal(SIGIO, SIG_IGN);
+  TemporaryFolder const folder;
+  auto disk = LinuxDisk::open_at(folder.path());
+  REQUIRE(disk);
+  REQUIRE(make_vault_folders(*disk.value()));
+  std::string const path = folder.path("staging/swarm/x");
+  int const kept = ::open(path.c_str(), O_RDWR | O_CREAT, 0600);
+  REQUIRE(kept >= 0);
+  REQUIRE(::write(kept, "before", 6) == 6);
+  std::vector<EntryDraft> entries;
+  Sealing sealing(*disk.value(), ::getuid(), [&](std::vector<EntryDraft> drafts) -> Result<void> {
+    entries = std::move(drafts);
+    return ok();
+  });
+  FakeClock clock;
+  SeededRandomness randomness(1);
+  ToSeal const file{"staging/swarm/x", 6, {}, {.kind = "exhibit.sealed", .id = EntryId::make(clock, randomness)}};
+  auto sealed = sealing.seal({&file, 1});
+  REQUIRE(sealed);
+  REQUIRE_FALSE(sealed.value()[0].refused);
+  CHECK(::pwrite(kept, "evil!!", 6, 0) == 6);
+  ::close(kept);
+  CHECK(read_whole(*disk.value(), object_of("before"), 100).value() == "before");
+  CHECK(disk.value()->list("staging/sealing", 10).value().empty());
+}
+
+TEST_CASE("on a real file system a fifo in the file's place is refused at once") {
+  TemporaryFolder const folder;
+  auto disk = LinuxDisk::open_at(folder.path());
+  REQUIRE(disk);
+  REQUIRE(make_vault_folders(*disk.value()));
+  REQUIRE(::mkfifo(folder.path("staging/swarm/fifo").c_str(), 0600) == 0);
+  Sealing sealing(*disk.value(), ::getuid(), [](std::vector<EntryDraft>) -> Result<void> { return ok(); });
+  FakeClock clock;
+  SeededRandomness randomness(1);
+  ToSeal const file{"staging/swarm/fifo", 0, {}, {.kind = "exhibit.sealed", .id = EntryId::make(clock, randomness)}};
+  auto sealed = sealing.seal({&file, 1});
+  REQUIRE(sealed);
+  CHECK(sealed.value()[0].refused->what.find("not a regular file") != std::string::npos);
+}
+
+namespace {
+
+/// Passes everything on and counts.
+class CountingDisk final : public Disk {
+ public:
+  explicit CountingDisk(Disk& disk) : disk_(disk) {}
+  std::size_t renames = 0, syncs = 0, folder_syncs = 0, file_system_syncs = 0, creates = 0;
+
+  Result<DiskHandle> open(std::string_view path, Open how) override {
+    if (how == Open::create) ++creates;
+    return disk_.open(path, how);
+  }
+  void close(DiskHandle file) override { disk_.close(file); }
+  Result<std::size_t> read(DiskHandle file, std::uint64_t at, std::span<std::byte> into) override {
+    return disk_.read(file, at, into);
+  }
+  Result<void> write(DiskHandle file, std::uint64_t at, Bytes bytes) override { return disk_.write(file, at, bytes); }
+  Result<void> truncate(DiskHandle file, std::uint64_t size) override { return disk_.truncate(file, size); }
+  Result<void> sync(DiskHandle file) override { return ++syncs, disk_.sync(file); }
+  Result<void> sync_folder(std::string_view path) override { return ++folder_syncs, disk_.sync_folder(path); }
+  Result<void> sync_everything() override { return ++file_system_syncs, disk_.sync_everything(); }
+  Result<void> rename(std::string_view from, std::string_view to, Replace replace) override {
+    return ++renames, disk_.rename(from, to, replace);
+  }
+  Result<void> remove(std::string_view path) override { return disk_.remove(path); }
+  Result<void> remove_folder(std::string_view path) override { return disk_.remove_folder(path); }
+  Result<void> make_folder(std::string_view path) override { return disk_.make_folder(path); }
+  Result<void> set_mode(DiskHandle file, std::uint32_t mode) override { return disk_.set_mode(file, mode); }
+  Result<FileFacts> facts(DiskHandle file) override { return disk_.facts(file); }
+  Result<FileFacts> facts_of(std::string_view path) override { return disk_.facts_of(path); }
+  Result<std::vector<FolderEntry>> list(std::string_view path, std::size_t max) override {
+    return disk_.list(path, max);
+  }
+  Result<std::uint64_t> free_bytes() override { return disk_.free_bytes(); }
+  Result<Lease> take_lease(DiskHandle file) override { return disk_.take_lease(file); }
+  bool lease_held(DiskHandle file) override { return disk_.lease_held(file); }
+  void drop_lease(DiskHandle file) override { disk_.drop_lease(file); }
+
+ private:
+  Disk& disk_;
+};
+
+}  // namespace
+
+TEST_CASE("what sealing 1,000 files of 50 KiB costs") {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  rlimit raised = limit;
+  raised.rlim_cur = limit.rlim_max;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &raised) == 0);
+  REQUIRE(raised.rlim_cur >= 2'048);
+  TemporaryFolder const folder;
+  auto disk = LinuxDisk::open_at(folder.path());
+  REQUIRE(disk);
+  REQUIRE(make_vault_folders(*disk.value()));
+  FakeClock clock;
+  SeededRandomness randomness(1);
+  std::vector<ToSeal> files;
+  std::string bytes(50 * 1024, 'x');
+  for (int i = 0; i < 1'000; ++i) {
+    std::string const name = "staging/swarm/" + std::to_string(i);
+    bytes.replace(0, name.size(), name);
+    std::ofstream(folder.path(name), std::ios::binary) << bytes;
+    files.push_back({name, bytes.size(), {}, {.kind = "exhibit.sealed", .id = EntryId::make(clock, randomness)}});
+  }
+  CountingDisk counting(*disk.value());
+  std::size_t groups = 0;
+  Sealing sealing(counting, ::getuid(), [&](std::vector<EntryDraft>) -> Result<void> { return ++groups, ok(); });
+  auto sealed = sealing.seal(files);
+  REQUIRE(sealed);
+  for (SealedFile const& file : sealed.value()) REQUIRE_FALSE(file.refused);
+  CHECK(groups == 1);
+  CHECK(counting.file_system_syncs <= 1);
+  CHECK(counting.syncs <= 1);  // the plan's
+  CHECK(counting.renames <= 2'000);
+  CHECK(counting.folder_syncs <= 257);
+  CHECK(counting.creates == 1);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
