@@ -1,0 +1,258 @@
+#include "fetchers/torrents/swarm.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+
+namespace impound::fetchers {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::size_t chunk_bytes = 512u << 10;
+constexpr std::size_t queue_bytes_max = 64u << 20;
+constexpr std::size_t events_max = 4'096;  // beyond it the line is left unread until the caller has caught up
+constexpr auto half_frame_max = std::chrono::seconds{30};
+constexpr auto stop_grace = std::chrono::seconds{5};
+
+/// The info dict is what was asked for. A SHA-256 cut to 20 bytes is no v1 hash, though libtorrent 2.0.8 takes it for
+/// one.
+bool hashes_to(std::string_view info, InfoHashes const& asked) {
+  if (asked.v1 && sha1(bytes_of(info)).bytes != asked.v1->bytes) return false;
+  if (asked.v2 && sha256(bytes_of(info)).bytes != asked.v2->bytes) return false;
+  return asked.v1.has_value() || asked.v2.has_value();
+}
+
+Error untrue(std::string what) {
+  return Error{Code::malformed, "the swarm worker said what cannot be: " + what, {}, {}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Swarm>> Swarm::start(SwarmSettings settings) {
+  ChildPlan plan{settings.worker_program, {}, settings.staging_folder};
+  IMPOUND_TRY(child, ChildProcess::start(plan));
+  std::unique_ptr<Swarm> swarm{new Swarm{std::move(settings), std::move(child)}};
+  auto const& mine = swarm->settings_;
+  IMPOUND_CHECK(swarm->send(Configure{mine.blocked, mine.allowed, mine.user_agent, mine.limits}));
+  return swarm;
+}
+
+Swarm::Swarm(SwarmSettings settings, std::unique_ptr<ChildProcess> child)
+    : settings_(std::move(settings)), child_(std::move(child)), line_(std::move(child_->socket()), queue_bytes_max) {}
+
+Swarm::~Swarm() = default;
+
+Result<void> Swarm::send(ToWorker const& message) {
+  if (ended_) return Error{Code::io, "the swarm worker has ended", {}, {}};
+  return line_.send(to_frame(message));
+}
+
+Result<void> Swarm::send_named(ToWorker const& message, std::string const& job) {
+  if (!jobs_.contains(job)) return ok();  // it ended on its own just before: nothing to tell the worker
+  return send(message);
+}
+
+Result<void> Swarm::add(SwarmJob const& job) {
+  if (!plain_name(job.id) || !plain_name(job.folder)) {
+    return Error{Code::usage, "a swarm job's id or folder is not a plain name", job.id, {}};
+  }
+  if (!job.hashes.v1 && !job.hashes.v2) return Error{Code::usage, "a swarm job names no info-hash", job.id, {}};
+  if (jobs_.contains(job.id)) return Error{Code::usage, "a swarm job of this id is under way", job.id, {}};
+  if (job.torrent) {
+    if (job.torrent->size() > settings_.limits.torrent_bytes_max) {
+      return Error{Code::refused, "the .torrent is larger than the limit", job.id, {}};
+    }
+    for (std::size_t at = 0; at < job.torrent->size(); at += chunk_bytes) {
+      IMPOUND_CHECK(send(TorrentChunk{job.id, job.torrent->size(), at, job.torrent->substr(at, chunk_bytes)}));
+    }
+  }
+  AddJob message{job, job.torrent.has_value()};
+  message.job.torrent.reset();
+  IMPOUND_CHECK(send(message));
+  Known known;
+  known.hashes = job.hashes;
+  known.has_metadata = job.torrent.has_value();
+  jobs_.emplace(job.id, std::move(known));
+  return ok();
+}
+
+Result<void> Swarm::remove(std::string const& job) { return send_named(RemoveJob{job}, job); }
+Result<void> Swarm::pause(std::string const& job) { return send_named(PauseJob{job}, job); }
+Result<void> Swarm::resume(std::string const& job) { return send_named(ResumeJob{job}, job); }
+
+Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, int wake_descriptor) {
+  auto const until = SteadyClock::now() + wait;
+  bool woken = false;
+  while (true) {
+    if (events_.empty() && !ended_) settle();
+    if (!events_.empty()) {
+      auto event = std::move(events_.front());
+      events_.pop_front();
+      return std::optional<SwarmEvent>{std::move(event)};
+    }
+    auto const now = SteadyClock::now();
+    if (ended_ || woken || now > until) return std::optional<SwarmEvent>{};
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
+    if (half_since_) left = std::min<std::chrono::milliseconds>(left, std::chrono::seconds{1});
+    woken = exchange(left, wake_descriptor);
+  }
+}
+
+/// Waits for the worker's line, or for `wake_descriptor` (then true), and moves bytes both ways.
+bool Swarm::exchange(std::chrono::milliseconds wait, int wake_descriptor) {
+  std::array<pollfd, 3> watched{{{line_.number(), static_cast<short>(line_.unsent() ? POLLIN | POLLOUT : POLLIN), 0},
+                                 {child_->error_output(), POLLIN, 0},
+                                 {wake_descriptor, POLLIN, 0}}};  // poll passes over a negative descriptor
+  // Waits longer than an hour come in turns.
+  ::poll(watched.data(), watched.size(), static_cast<int>(std::min<std::int64_t>(wait.count(), 3'600'000)));
+  if (watched[1].revents != 0) child_->drain();
+  if (watched[0].revents != 0) {
+    (void)line_.flush();  // a failure says nothing new: what the worker said last, and its end, are read below
+    auto open = line_.receive();
+    closed_ = !open || !open.value();
+  }
+  return watched[2].revents != 0;
+}
+
+/// Turns what has come into events, and judges silence and the line's end.
+void Swarm::settle() {
+  if (auto taken = take_buffered(); !taken) return end(taken.error().what);
+  if (events_.size() >= events_max) return;  // there may be more in the buffer
+  if (closed_) return end({});
+  if (half_since_ && SteadyClock::now() - *half_since_ > half_frame_max) end("it sent half a message and no more");
+}
+
+Result<void> Swarm::take_buffered() {
+  while (events_.size() < events_max) {
+    IMPOUND_TRY(frame, line_.next());
+    if (!frame) break;
+    IMPOUND_TRY(message, from_worker_from(*frame));
+    IMPOUND_CHECK(take(std::move(message)));
+  }
+  if (!line_.half_a_frame())
+    half_since_.reset();
+  else if (!half_since_)
+    half_since_ = SteadyClock::now();
+  return ok();
+}
+
+Result<void> Swarm::take(FromWorker message) {
+  if (!greeted_ && !std::holds_alternative<Hello>(message)) return untrue("no hello first");
+  return std::visit([this](auto const& one) { return take(one); }, message);
+}
+
+Result<void> Swarm::take(Hello const& message) {
+  if (greeted_) return untrue("hello twice");
+  if (message.version != swarm_protocol_version) return untrue("a protocol version of another build");
+  greeted_ = true;
+  engine_ = message.engine.substr(0, 100);
+  return ok();
+}
+
+Result<Swarm::Known*> Swarm::known(std::string const& job) {
+  auto const found = jobs_.find(job);
+  if (found == jobs_.end()) return untrue("a job that was never given or has ended");
+  return &found->second;
+}
+
+Result<void> Swarm::take(MetadataChunk const& message) {
+  IMPOUND_TRY(job, known(message.job));
+  if (job->has_metadata) return untrue("metadata twice");
+  if (job->metadata.empty()) job->metadata_total = message.total;
+  if (message.total == 0 || message.total > settings_.limits.metadata_bytes_max)
+    return untrue("metadata beyond the limit");
+  if (message.total != job->metadata_total || message.at != job->metadata.size() || message.bytes.empty() ||
+      message.bytes.size() > message.total - message.at) {
+    return untrue("metadata out of order");
+  }
+  job->metadata += message.bytes;
+  if (job->metadata.size() < message.total) return ok();
+  if (!hashes_to(job->metadata, job->hashes)) return untrue("metadata that does not hash to the info-hash");
+  job->has_metadata = true;
+  events_.emplace_back(MetadataReceived{message.job, std::exchange(job->metadata, {})});
+  return ok();
+}
+
+Result<void> Swarm::take(Progress const& message) {
+  IMPOUND_CHECK(known(message.job));
+  events_.emplace_back(message);
+  return ok();
+}
+
+Result<void> Swarm::take(FileDone const& message) {
+  IMPOUND_TRY(job, known(message.job));
+  if (!job->has_metadata) return untrue("a file before the metadata");
+  // Pad files count in the index and never come; as many as there are files may stand between.
+  if (++job->files_done > settings_.limits.files_max) return untrue("more files than the limit");
+  if (message.index >= 2 * settings_.limits.files_max) return untrue("a file's index beyond the limit");
+  if (settings_.limits.payload_bytes_max && message.size > *settings_.limits.payload_bytes_max) {
+    return untrue("a file larger than the limit");
+  }
+  events_.emplace_back(message);
+  return ok();
+}
+
+Result<void> Swarm::take(Done const& message) {
+  IMPOUND_CHECK(known(message.job));
+  jobs_.erase(message.job);
+  events_.emplace_back(message);
+  return ok();
+}
+
+Result<void> Swarm::take(Failed const& message) {
+  IMPOUND_CHECK(known(message.job));
+  jobs_.erase(message.job);
+  events_.emplace_back(message);
+  return ok();
+}
+
+Result<void> Swarm::take(Incident const& message) {
+  events_.emplace_back(message);
+  return ok();
+}
+
+/// The worker is gone, or is made to go: `why` is what it did wrong.
+void Swarm::end(std::string why) {
+  if (ended_) return;
+  ended_ = true;
+  Ended event;
+  if (why.empty()) {
+    // It closed its side: it is on its way out, and its own exit status says more than our signal would.
+    auto const ending = child_->wait(stop_grace);
+    event.ending = ending ? *ending : child_->kill();
+  } else {
+    event.ending = child_->kill();
+  }
+  event.why = std::move(why);
+  event.error_tail = child_->error_tail();
+  event.expected = stopping_;
+  jobs_.clear();
+  events_.emplace_back(std::move(event));
+}
+
+void Swarm::stop() {
+  if (ended_) return;
+  stopping_ = true;
+  (void)send(StopWorker{});
+  auto const until = SteadyClock::now() + stop_grace;
+  // What it still has to say is read on the way, or it might wait for us while we wait for it.
+  while (!ended_) {
+    auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now());
+    if (left.count() <= 0) {
+      end("it did not end when asked");
+      break;
+    }
+    exchange(left, -1);
+    settle();
+    if (!ended_ && events_.size() >= events_max) end("it did not stop talking when asked to end");
+  }
+}
+
+}  // namespace impound::fetchers

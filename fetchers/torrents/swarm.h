@@ -1,0 +1,112 @@
+// The agent's side of the swarm: starts impound-swarm-worker, hands it jobs, and checks everything it says.
+//
+// The worker parses what strangers send and may be taken over by them: no message of it is believed. A message of an
+// unknown kind, for an unknown job, out of order, out of bounds, or an info dict that does not hash to the info-hash
+// asked for ends the worker, and Ended says why. The worker never gets the vault, the log or the key: only its folder.
+//
+// A Done or Failed comes after libtorrent has let go of the torrent's files, so they may be renamed. After Ended there
+// is nothing more to come: jobs that were under way are the caller's to start again with a new Swarm; data in a job's
+// folder is checked and used again.
+//
+// One thread; and since the worker dies with the thread that started it, one that lives as long as the Swarm.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "evidence/system/child_process.h"
+#include "evidence/system/frames.h"
+#include "fetchers/torrents/swarm_messages.h"
+
+namespace impound::fetchers {
+
+struct SwarmSettings {
+  std::string worker_program;  // the path of impound-swarm-worker
+  int staging_folder = -1;     // open folder, borrowed; becomes the worker's working folder
+  std::vector<AddressRule> blocked;
+  std::vector<AllowedEndpoint> allowed;
+  std::string user_agent;
+  SwarmLimits limits;
+};
+
+/// The whole info dict; its digest is the job's info-hash (SHA-1 for v1, the full SHA-256 for v2).
+struct MetadataReceived {
+  std::string job;
+  std::string info;
+};
+/// The worker is gone.
+struct Ended {
+  Ending ending;
+  std::string why;         // what it said or did wrong; empty when it ended by itself
+  std::string error_tail;  // the end of its standard error
+  bool expected = false;   // stop() asked for it
+};
+using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, Done, Failed, Incident, Ended>;
+
+class Swarm {
+ public:
+  static Result<std::unique_ptr<Swarm>> start(SwarmSettings settings);
+  ~Swarm();
+
+  /// Code::usage for a job that makes no sense, Code::io when the worker is gone (next() tells how).
+  Result<void> add(SwarmJob const& job);
+  /// Answered by Failed{cancelled}, unless it ended in another way just before.
+  Result<void> remove(std::string const& job);
+  Result<void> pause(std::string const& job);
+  Result<void> resume(std::string const& job);
+
+  /// The next event, or nothing after `wait` or once `wake_descriptor` is readable.
+  Result<std::optional<SwarmEvent>> next(std::chrono::milliseconds wait, int wake_descriptor = -1);
+
+  /// Asks the worker to end, gives it a few seconds, then kills it.
+  void stop();
+  pid_t worker() const { return child_->id(); }
+  /// "libtorrent 2.0.8.0", once the worker has said hello.
+  std::string const& engine() const { return engine_; }
+
+ private:
+  struct Known {
+    InfoHashes hashes;
+    bool has_metadata = false;
+    std::uint64_t metadata_total = 0;
+    std::string metadata;
+    std::uint64_t files_done = 0;
+  };
+
+  Swarm(SwarmSettings settings, std::unique_ptr<ChildProcess> child);
+  Result<void> send(ToWorker const& message);
+  Result<void> send_named(ToWorker const& message, std::string const& job);
+  Result<void> take(FromWorker message);
+  Result<void> take(Hello const& message);
+  Result<void> take(MetadataChunk const& message);
+  Result<void> take(Progress const& message);
+  Result<void> take(FileDone const& message);
+  Result<void> take(Done const& message);
+  Result<void> take(Failed const& message);
+  Result<void> take(Incident const& message);
+  Result<Known*> known(std::string const& job);
+  Result<void> take_buffered();
+  void settle();
+  bool exchange(std::chrono::milliseconds wait, int wake_descriptor);
+  void end(std::string why);
+
+  SwarmSettings settings_;
+  std::unique_ptr<ChildProcess> child_;
+  FrameLine line_;
+  std::map<std::string, Known, std::less<>> jobs_;
+  std::deque<SwarmEvent> events_;
+  std::string engine_;
+  bool greeted_ = false;
+  bool stopping_ = false;
+  bool closed_ = false;  // the worker closed its side; what it said before is still read
+  bool ended_ = false;
+  std::optional<std::chrono::steady_clock::time_point> half_since_;
+};
+
+}  // namespace impound::fetchers

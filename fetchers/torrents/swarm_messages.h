@@ -1,0 +1,154 @@
+// What crosses the line between the agent and impound-swarm-worker: values only, payload never.
+//
+//     to the worker                                        from the worker
+//     configure {blocked, allowed, limits, …}   once       hello {version}                       first
+//     torrent   {job, total, at, bytes}         chunks     metadata {job, total, at, bytes}      chunks, then
+//     add       {job, hashes, trackers, peers, …}          progress {job, state, …}              at most 2 a second
+//     pause, resume, remove {job}                          file_done {job, index, size, …}       one a file
+//     stop {}                                              done {job, …} or failed {job, reason, …}
+//                                                          incident {sent_payload_bytes}         and the worker ends
+//
+// Both sides use the functions here, so a message has one shape in one place. Nothing read here is trusted: texts are
+// UTF-8 and bounded by the frame, numbers below 2^53; whether a job is known or a digest right is judged by the reader.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "evidence/system/frames.h"
+#include "evidence/values/info_hash.h"
+#include "evidence/values/result.h"
+
+namespace impound::fetchers {
+
+/// Both sides of the line must be of one build: a worker with another number is ended.
+constexpr std::uint64_t swarm_protocol_version = 1;
+
+struct PeerAddress {
+  std::string ip;  // a literal
+  std::uint16_t port = 0;
+  bool named_by_operator = false;  // --peer: exempt from the address policy for exactly this address and port
+};
+
+/// First to last address of a range that content may not make us contact; both of one family.
+struct AddressRule {
+  std::string first;
+  std::string last;
+};
+
+/// What the operator opened (--allow-net): wins over AddressRule.
+struct AllowedEndpoint {
+  std::string first;
+  std::string last;
+  std::optional<std::uint16_t> port;
+};
+
+struct SwarmLimits {
+  std::uint64_t metadata_bytes_max = 8u << 20;
+  std::uint64_t torrent_bytes_max = 10u << 20;
+  std::uint64_t files_max = 100'000;
+  std::optional<std::uint64_t> payload_bytes_max;  // of one torrent
+};
+
+struct SwarmJob {
+  std::string id;                      // [A-Za-z0-9._-]{1,128}, not beginning with '.'
+  InfoHashes hashes;                   // at least one
+  std::optional<std::string> torrent;  // the bytes of a .torrent
+  std::vector<std::string> trackers;
+  std::vector<PeerAddress> peers;
+  bool metadata_only = false;
+  std::string folder;  // under the staging folder; named as an id is
+  std::optional<std::uint64_t> metadata_timeout_s;
+  std::optional<std::uint64_t> idle_timeout_s;  // without a new byte
+  std::uint64_t linger_s = 0;                   // stays as a finished seed for so long before Done
+};
+
+// --- to the worker
+struct Configure {
+  std::vector<AddressRule> blocked;
+  std::vector<AllowedEndpoint> allowed;
+  std::string user_agent;
+  SwarmLimits limits;
+};
+struct TorrentChunk {
+  std::string job;
+  std::uint64_t total = 0;
+  std::uint64_t at = 0;
+  std::string bytes;
+};
+struct AddJob {
+  SwarmJob job;               // without the torrent's bytes
+  bool with_torrent = false;  // they were sent before, in chunks
+};
+struct PauseJob {
+  std::string job;
+};
+struct ResumeJob {
+  std::string job;
+};
+struct RemoveJob {
+  std::string job;
+};
+struct StopWorker {};
+using ToWorker = std::variant<Configure, TorrentChunk, AddJob, PauseJob, ResumeJob, RemoveJob, StopWorker>;
+
+// --- from the worker
+struct Hello {
+  std::uint64_t version = 0;
+  std::string engine;  // "libtorrent 2.0.8.0"
+};
+struct MetadataChunk {
+  std::string job;
+  std::uint64_t total = 0;
+  std::uint64_t at = 0;
+  std::string bytes;
+};
+struct Progress {
+  std::string job;
+  std::string state;             // metadata checking downloading finished paused
+  std::uint64_t downloaded = 0;  // bytes of the torrent that are there and verified or in flight
+  std::uint64_t total = 0;       // 0 before the metadata
+  std::uint64_t rate = 0;        // payload bytes a second
+  std::uint64_t peers = 0;
+  std::uint64_t seeds = 0;
+};
+struct FileDone {
+  std::string job;
+  std::uint64_t index = 0;  // in Metainfo.files
+  std::uint64_t size = 0;
+  std::string path_bytes;   // as the torrent has it
+  std::string staged_path;  // relative to the job's folder
+};
+struct Done {
+  std::string job;
+  std::uint64_t downloaded_payload = 0;
+  std::uint64_t uploaded_payload = 0;
+};
+struct Failed {
+  std::string job;
+  std::string reason;  // one of swarm_reasons
+  std::string detail;  // for the operator; may be empty
+  std::uint64_t downloaded = 0;
+  std::uint64_t uploaded = 0;
+};
+struct Incident {
+  std::uint64_t sent_payload_bytes = 0;
+};
+using FromWorker = std::variant<Hello, MetadataChunk, Progress, FileDone, Done, Failed, Incident>;
+
+/// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
+bool known_swarm_reason(std::string_view reason);
+/// [A-Za-z0-9._-]{1,128}, not beginning with '.': safe as the name of a folder.
+bool plain_name(std::string_view name);
+/// Relative, without empty, "." or ".." components, NUL, or more than 4,096 bytes.
+bool safe_relative_path(std::string_view path);
+
+Frame to_frame(ToWorker const& message);
+Frame to_frame(FromWorker const& message);
+Result<ToWorker> to_worker_from(Frame const& frame);
+Result<FromWorker> from_worker_from(Frame const& frame);
+
+}  // namespace impound::fetchers

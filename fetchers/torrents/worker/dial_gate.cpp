@@ -1,0 +1,160 @@
+#include "fetchers/torrents/worker/dial_gate.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace impound::fetchers {
+
+namespace {
+
+constexpr AddressBytes mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+AddressBytes mapped(std::uint8_t const* four) {
+  AddressBytes bytes = mapped_prefix;
+  std::copy_n(four, 4, bytes.begin() + 12);
+  return bytes;
+}
+
+bool begins(AddressBytes const& address, std::initializer_list<std::uint8_t> prefix) {
+  return std::equal(prefix.begin(), prefix.end(), address.begin());
+}
+
+/// The IPv4 address that an IPv6 one leads to: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380), IPv4-compatible.
+std::optional<AddressBytes> embedded(AddressBytes const& address) {
+  if (begins(address, {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) return mapped(address.data() + 12);
+  if (begins(address, {0x20, 0x02})) return mapped(address.data() + 2);
+  if (begins(address, {0x20, 0x01, 0, 0})) {
+    std::array<std::uint8_t, 4> four{};
+    for (std::size_t i = 0; i < 4; ++i) four[i] = static_cast<std::uint8_t>(~address[12 + i]);
+    return mapped(four.data());
+  }
+  if (begins(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})) return mapped(address.data() + 12);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<AddressBytes> address_bytes(std::string const& literal) {
+  std::array<std::uint8_t, 4> four{};
+  if (::inet_pton(AF_INET, literal.c_str(), four.data()) == 1) return mapped(four.data());
+  AddressBytes sixteen{};
+  if (::inet_pton(AF_INET6, literal.c_str(), sixteen.data()) == 1) return sixteen;
+  return std::nullopt;
+}
+
+DialGate& DialGate::of_this_process() {
+  static DialGate gate;
+  return gate;
+}
+
+Result<void> DialGate::set_table(std::vector<AddressRule> const& blocked, std::vector<AllowedEndpoint> const& allowed) {
+  auto const range_of = [](std::string const& first, std::string const& last) -> Result<Range> {
+    auto const from = address_bytes(first);
+    auto const to = address_bytes(last);
+    if (!from || !to || *to < *from)
+      return Error{Code::malformed, "an address range that is none", first + " - " + last, {}};
+    return Range{*from, *to, std::nullopt};
+  };
+  std::vector<Range> blocked_ranges;
+  std::vector<Range> allowed_ranges;
+  for (auto const& rule : blocked) {
+    IMPOUND_TRY(range, range_of(rule.first, rule.last));
+    blocked_ranges.push_back(range);
+  }
+  for (auto const& rule : allowed) {
+    IMPOUND_TRY(range, range_of(rule.first, rule.last));
+    range.port = rule.port;
+    allowed_ranges.push_back(range);
+  }
+  std::lock_guard const lock{mutex_};
+  blocked_ = std::move(blocked_ranges);
+  allowed_ = std::move(allowed_ranges);
+  set_ = true;
+  return ok();
+}
+
+void DialGate::open(AddressBytes const& address, std::uint16_t port) {
+  std::lock_guard const lock{mutex_};
+  ++opened_[{address, port}];
+}
+
+void DialGate::close(AddressBytes const& address, std::uint16_t port) {
+  std::lock_guard const lock{mutex_};
+  auto const found = opened_.find({address, port});
+  if (found != opened_.end() && --found->second == 0) opened_.erase(found);
+}
+
+bool DialGate::allows(AddressBytes const& address, std::uint16_t port) const {
+  std::lock_guard const lock{mutex_};
+  if (!set_) return false;
+  if (opened_.contains({address, port})) return true;
+  if (!allows_one(address, port)) return false;
+  auto const inner = embedded(address);
+  return !inner || allows_one(*inner, port);
+}
+
+bool DialGate::allows_one(AddressBytes const& address, std::uint16_t port) const {
+  for (auto const& range : allowed_) {
+    if (range.holds(address) && (!range.port || *range.port == port)) return true;
+  }
+  return std::none_of(blocked_.begin(), blocked_.end(), [&](Range const& range) { return range.holds(address); });
+}
+
+bool DialGate::allows(sockaddr const* address, socklen_t size) const {
+  if (address == nullptr || size < sizeof(sa_family_t)) return true;
+  if (address->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, address, sizeof v4);
+    std::array<std::uint8_t, 4> four{};
+    std::memcpy(four.data(), &v4.sin_addr, four.size());
+    return allows(mapped(four.data()), ntohs(v4.sin_port));
+  }
+  if (address->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, address, sizeof v6);
+    AddressBytes sixteen{};
+    std::memcpy(sixteen.data(), &v6.sin6_addr, sixteen.size());
+    return allows(sixteen, ntohs(v6.sin6_port));
+  }
+  return true;
+}
+
+}  // namespace impound::fetchers
+
+// The calls themselves, found by the dynamic linker before libc's. They go to the kernel directly: asking the linker
+// for the next definition could fail, and a gate that fails must not fail open.
+extern "C" {
+
+__attribute__((visibility("default"))) int connect(int socket, sockaddr const* address, socklen_t size) {
+  if (!impound::fetchers::DialGate::of_this_process().allows(address, size)) {
+    errno = EACCES;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_connect, socket, address, size));
+}
+
+__attribute__((visibility("default"))) ssize_t sendto(int socket, void const* bytes, size_t count, int flags,
+                                                      sockaddr const* address, socklen_t size) {
+  if (!impound::fetchers::DialGate::of_this_process().allows(address, size)) {
+    errno = EACCES;
+    return -1;
+  }
+  return ::syscall(SYS_sendto, socket, bytes, count, flags, address, size);
+}
+
+__attribute__((visibility("default"))) ssize_t sendmsg(int socket, msghdr const* message, int flags) {
+  if (message != nullptr && !impound::fetchers::DialGate::of_this_process().allows(
+                                static_cast<sockaddr const*>(message->msg_name), message->msg_namelen)) {
+    errno = EACCES;
+    return -1;
+  }
+  return ::syscall(SYS_sendmsg, socket, message, flags);
+}
+
+}  // extern "C"

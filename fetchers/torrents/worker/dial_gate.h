@@ -1,0 +1,66 @@
+// The last word on where this process may send: asked at every connect(), sendto() and sendmsg() of an Internet socket.
+//
+// libtorrent's own address filter knows addresses, not ports, and judges before names are looked up and redirects
+// followed in all the ways it has. This gate stands below it: dial_gate.cpp defines connect(), sendto() and sendmsg()
+// in the executable, where the dynamic linker finds them before libc's, for libtorrent's calls as well. What the table
+// blocks gets EACCES, unless the operator opened exactly that address and port, or its network. Until the table is set,
+// nothing goes out at all.
+//
+// Gap: look-ups of names inside glibc do not pass here (they go to the resolver the machine is set up with), nor does a
+// raw system call. The sandbox closes both.
+//
+// Any thread.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evidence/values/result.h"
+#include "fetchers/torrents/swarm_messages.h"
+
+namespace impound::fetchers {
+
+/// An address as its 16 bytes; IPv4 as ::ffff:a.b.c.d, so that every spelling of it is the same.
+using AddressBytes = std::array<std::uint8_t, 16>;
+
+std::optional<AddressBytes> address_bytes(std::string const& literal);
+
+class DialGate {
+ public:
+  /// The one that stands in front of this process's sockets.
+  static DialGate& of_this_process();
+
+  /// Code::malformed for a range that is none.
+  Result<void> set_table(std::vector<AddressRule> const& blocked, std::vector<AllowedEndpoint> const& allowed);
+  /// Opens exactly this address and port, as often as it is given back.
+  void open(AddressBytes const& address, std::uint16_t port);
+  void close(AddressBytes const& address, std::uint16_t port);
+
+  bool allows(AddressBytes const& address, std::uint16_t port) const;
+  /// True as well for families other than IPv4 and IPv6, which are none of its business.
+  bool allows(sockaddr const* address, socklen_t size) const;
+
+ private:
+  struct Range {
+    AddressBytes first;
+    AddressBytes last;
+    std::optional<std::uint16_t> port;
+    bool holds(AddressBytes const& address) const { return first <= address && address <= last; }
+  };
+  bool allows_one(AddressBytes const& address, std::uint16_t port) const;
+
+  mutable std::mutex mutex_;
+  bool set_ = false;
+  std::vector<Range> blocked_;
+  std::vector<Range> allowed_;
+  std::map<std::pair<AddressBytes, std::uint16_t>, std::size_t> opened_;
+};
+
+}  // namespace impound::fetchers

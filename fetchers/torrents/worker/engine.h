@@ -1,0 +1,81 @@
+// The worker's heart: does what the agent's messages say with a libtorrent session, and says back what came of it.
+//
+// Everything is judged here first: .torrent files and metadata by our own reader, limits, addresses. libtorrent's
+// alerts are turned into messages; a job ends exactly once, by Done or Failed, and only after libtorrent has let go of
+// its files. Deadlines are kept by the steady clock.
+//
+// One thread (main's); libtorrent's own thread meets it in the alert queue only.
+#pragma once
+
+#include <libtorrent/alert_types.hpp>
+#include <libtorrent/session.hpp>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "evidence/system/frames.h"
+#include "fetchers/torrents/swarm_messages.h"
+#include "fetchers/torrents/worker/torrent_job.h"
+#include "fetchers/torrents/worker/upload_guard.h"
+
+namespace impound::fetchers {
+
+class Engine {
+ public:
+  /// `alert_descriptor`: an eventfd that is written when alerts wait.
+  Engine(FrameLine& line, int alert_descriptor) : line_(line), alert_descriptor_(alert_descriptor) {}
+  ~Engine();
+
+  /// False: it was told to stop. An error ends the worker.
+  Result<bool> handle(ToWorker message);
+  /// Takes libtorrent's alerts.
+  Result<void> take_alerts();
+  /// Twice a second: progress, deadlines, peers dialled again.
+  Result<void> tick();
+
+ private:
+  Result<bool> take(Configure const& message);
+  Result<bool> take(TorrentChunk const& message);
+  Result<bool> take(AddJob const& message);
+  Result<bool> take(PauseJob const& message);
+  Result<bool> take(ResumeJob const& message);
+  Result<bool> take(RemoveJob const& message);
+  Result<bool> take(StopWorker const& message);
+
+  Result<void> take_alert(lt::alert* alert);
+  Result<void> take_status(lt::torrent_status const& status);
+  Result<void> take_metadata(TorrentJob& job);
+  Result<void> take_removed(lt::torrent_handle const& handle);
+  Result<void> take_stats(lt::session_stats_alert const& alert);
+
+  /// Reads the .torrent's bytes, or sets up a magnet. Text: why it is refused.
+  Result<void> begin(AddJob const& message);
+  std::optional<Failed> prepare(TorrentJob& job, bool with_torrent, lt::add_torrent_params& params);
+  std::optional<Failed> prepare_torrent(TorrentJob& job, std::string const& bytes, lt::add_torrent_params& params);
+  std::optional<Failed> prepare_sources(TorrentJob& job, lt::add_torrent_params& params);
+  void set_address_filter();
+
+  Result<void> judge(TorrentJob& job, SteadyTime now);
+  bool nobody_left(TorrentJob const& job) const;
+  void dial_again(TorrentJob& job);
+  Result<void> tell_file(TorrentJob& job, WantedFile& file);
+  Result<void> finish(TorrentJob& job);
+  Result<void> fail(TorrentJob& job, char const* reason, std::string detail);
+  Result<void> end(TorrentJob& job, std::variant<Done, Failed> ending);
+  Result<void> tell_ending(TorrentJob& job);
+  Result<void> trip_wire(std::uint64_t sent);
+  Result<void> send(FromWorker const& message) { return line_.send(to_frame(message)); }
+  TorrentJob* job_of(lt::torrent_handle const& handle);
+  TorrentJob* job_named(std::string const& name);
+
+  FrameLine& line_;
+  int alert_descriptor_;
+  Configure settings_;
+  UploadCounters counters_;
+  std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
+  std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks
+  std::map<std::string, TorrentJob, std::less<>> jobs_;
+  std::uint64_t sent_payload_bytes_ = 0;  // by the session's own count
+};
+
+}  // namespace impound::fetchers

@@ -1,0 +1,105 @@
+#include "fetchers/torrents/worker/session_settings.h"
+
+#include <libtorrent/alert.hpp>
+#include <libtorrent/extensions/smart_ban.hpp>
+#include <libtorrent/extensions/ut_metadata.hpp>
+#include <libtorrent/ip_filter.hpp>
+#include <libtorrent/peer_class.hpp>
+#include <libtorrent/settings_pack.hpp>
+
+namespace impound::fetchers {
+
+namespace {
+
+using sp = lt::settings_pack;
+
+void take_and_never_give(sp& pack) {
+  pack.set_int(sp::choking_algorithm, sp::fixed_slots_choker);  // rate_based always adds a slot of its own
+  pack.set_int(sp::unchoke_slots_limit, 0);                     // 0 is none; -1 would be unlimited
+  pack.set_int(sp::num_optimistic_unchoke_slots, 0);            // alone it would mean "automatic"
+  pack.set_int(sp::allowed_fast_set_size, 0);
+  pack.set_int(sp::suggest_mode, sp::no_piece_suggestions);
+  pack.set_int(sp::predictive_piece_announce, 0);
+  pack.set_bool(sp::seeding_outgoing_connections, false);
+}
+
+void dial_and_never_listen(sp& pack) {
+  // Trackers are asked from a listening socket, so there is one; whoever connects to it is dropped at once, which also
+  // keeps out the v2 handshake that crashes 2.0.8 (fixed in 2.0.14).
+  pack.set_str(sp::listen_interfaces, "0.0.0.0:0,[::]:0");
+  pack.set_bool(sp::enable_incoming_tcp, false);
+  pack.set_bool(sp::enable_incoming_utp, false);
+  pack.set_bool(sp::enable_outgoing_utp, false);
+  pack.set_int(sp::mixed_mode_algorithm, sp::prefer_tcp);
+  pack.set_bool(sp::enable_dht, false);
+  pack.set_str(sp::dht_bootstrap_nodes, "");
+  pack.set_bool(sp::enable_lsd, false);
+  pack.set_bool(sp::enable_upnp, false);
+  pack.set_bool(sp::enable_natpmp, false);
+  pack.set_bool(sp::allow_i2p_mixed, false);
+}
+
+void take_fast(sp& pack) {
+  pack.set_int(sp::out_enc_policy, sp::pe_enabled);
+  pack.set_int(sp::in_enc_policy, sp::pe_enabled);
+  pack.set_int(sp::max_out_request_queue, 2'000);
+  pack.set_int(sp::request_queue_time, 5);
+  pack.set_int(sp::max_queued_disk_bytes, 32 << 20);
+  pack.set_int(sp::recv_socket_buffer_size, 2 << 20);
+  pack.set_int(sp::max_peer_recv_buffer_size, 8 << 20);
+  pack.set_int(sp::file_pool_size, 200);
+  pack.set_int(sp::connection_speed, 200);
+  pack.set_int(sp::torrent_connect_boost, 60);
+  pack.set_int(sp::min_reconnect_time, 1);
+  pack.set_bool(sp::allow_multiple_connections_per_ip, true);
+  pack.set_bool(sp::announce_to_all_tiers, true);
+  pack.set_bool(sp::announce_to_all_trackers, true);
+  pack.set_int(sp::stop_tracker_timeout, 1);
+  // Nothing waits for a slot: the agent decides how many jobs there are.
+  pack.set_int(sp::active_downloads, -1);
+  pack.set_int(sp::active_seeds, -1);
+  pack.set_int(sp::active_limit, -1);
+}
+
+void open_no_door_for_local_peers(lt::session& session) {
+  auto local = session.get_peer_class(lt::session::local_peer_class_id);
+  local.ignore_unchoke_slots = false;
+  local.connection_limit_factor = 100;
+  session.set_peer_class(lt::session::local_peer_class_id, local);
+  lt::ip_filter everyone;
+  auto const global = std::uint32_t{1} << static_cast<std::uint32_t>(lt::session::global_peer_class_id);
+  everyone.add_rule(lt::make_address("0.0.0.0"), lt::make_address("255.255.255.255"), global);
+  everyone.add_rule(lt::make_address("::"), lt::make_address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), global);
+  session.set_peer_class_filter(everyone);
+}
+
+}  // namespace
+
+lt::settings_pack swarm_settings(Configure const& from) {
+  sp pack;
+  take_and_never_give(pack);
+  dial_and_never_listen(pack);
+  take_fast(pack);
+  pack.set_str(sp::user_agent, from.user_agent);
+  pack.set_int(sp::max_metadata_size,
+               static_cast<int>(std::min<std::uint64_t>(from.limits.metadata_bytes_max, 30u << 20)));
+  pack.set_int(sp::metadata_token_limit, 2'000'000);
+  pack.set_int(sp::alert_queue_size, 1'000'000);
+  pack.set_int(sp::alert_mask, lt::alert_category::error | lt::alert_category::status | lt::alert_category::storage |
+                                   lt::alert_category::file_progress | lt::alert_category::connect);
+  return pack;
+}
+
+std::unique_ptr<lt::session> make_session(Configure const& from, UploadCounters& counters,
+                                          lt::disk_io_constructor_type disk) {
+  // Only the guard here: the defaults (ut_metadata, ut_pex, smart_ban) would come with it. PEX stays out.
+  lt::session_params params{swarm_settings(from), {std::make_shared<UploadGuard>(counters)}};
+  params.disk_io_constructor = std::move(disk);
+  auto session = std::make_unique<lt::session>(std::move(params));
+  session->add_extension(&lt::create_ut_metadata_plugin);
+  session->add_extension(&lt::create_smart_ban_plugin);
+  open_no_door_for_local_peers(*session);
+  return session;
+}
+
+}  // namespace impound::fetchers

@@ -1,0 +1,49 @@
+#include "fetchers/torrents/worker/torrent_job.h"
+
+#include "fetchers/torrents/bencode.h"
+
+namespace impound::fetchers {
+
+std::optional<std::vector<WantedFile>> wanted_files(lt::file_storage const& engine, Metainfo const& torrent) {
+  std::vector<WantedFile> wanted;
+  std::size_t ours = 0;
+  auto const& files = torrent.files;
+  for (auto const index : engine.file_range()) {
+    bool const our_pad = ours < files.size() && files[ours].pad;
+    // A v2 torrent lists no pad files; libtorrent makes them up.
+    if (engine.pad_file_at(index) && !our_pad) continue;
+    if (ours == files.size() || engine.file_size(index) != static_cast<std::int64_t>(files[ours].size))
+      return std::nullopt;
+    if (!our_pad) wanted.push_back({index, ours, false});
+    ++ours;
+  }
+  if (ours != files.size()) return std::nullopt;
+  return wanted;
+}
+
+std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits const& limits) {
+  if (limits.payload_bytes_max && torrent.total_bytes > *limits.payload_bytes_max) {
+    return "its " + std::to_string(torrent.total_bytes) + " bytes are more than the limit of " +
+           std::to_string(*limits.payload_bytes_max);
+  }
+  for (auto const& file : torrent.files) {
+    if (file.symlink) return "it contains symbolic links, which this version does not take";
+  }
+  return std::nullopt;
+}
+
+std::string without_addresses(std::string_view torrent, Metainfo const& read) {
+  std::string bytes = "d4:info" + read.info;
+  MetainfoLimits const limits;
+  auto const outline = BencodeOutline::read(torrent, limits.depth_max, limits.tokens_max, true);
+  if (outline) {
+    if (auto const layers = outline.value().root().find("piece layers"); layers && read.hashes.v2) {
+      bytes += "12:piece layers";
+      bytes += layers->raw();
+    }
+  }
+  bytes += 'e';
+  return bytes;
+}
+
+}  // namespace impound::fetchers

@@ -1,0 +1,83 @@
+// One job in the worker: what was asked, how far it is, and why it ends.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <libtorrent/file_storage.hpp>
+#include <libtorrent/socket.hpp>
+#include <libtorrent/torrent_handle.hpp>
+#include <libtorrent/torrent_status.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/swarm_messages.h"
+#include "fetchers/torrents/worker/dial_gate.h"
+
+namespace impound::fetchers {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+/// A file of libtorrent's list that is wanted: its number there, and in Metainfo.files.
+struct WantedFile {
+  lt::file_index_t engine_index{0};
+  std::size_t index = 0;
+  bool told = false;
+};
+
+/// A peer that the agent handed over.
+struct NamedPeer {
+  unsigned failures = 0;  // since the last new byte
+  bool banned = false;    // it sent a piece that does not hash
+};
+
+/// A counter of libtorrent's that begins again whenever the torrent is paused, summed over all its beginnings.
+class SteadyCount {
+ public:
+  void see(std::int64_t value) {
+    if (value < seen_) before_ += seen_;
+    seen_ = value;
+  }
+  std::uint64_t total() const { return static_cast<std::uint64_t>(before_ + seen_); }
+
+ private:
+  std::int64_t before_ = 0;
+  std::int64_t seen_ = 0;
+};
+
+struct TorrentJob {
+  SwarmJob asked;
+  lt::torrent_handle handle;
+  lt::torrent_status status;        // the newest that libtorrent posted
+  std::optional<Metainfo> torrent;  // once there is metadata
+  std::vector<WantedFile> files;
+  std::vector<std::pair<AddressBytes, std::uint16_t>> opened;  // in the dial gate, given back at the end
+  std::map<lt::tcp::endpoint, NamedPeer> peers;                // those handed over that may be dialled
+  SteadyCount downloaded;                                      // payload
+  SteadyCount uploaded;
+  bool has_trackers = false;
+  bool paused = false;
+  unsigned metadata_failures = 0;
+  unsigned hash_failures = 0;  // since the last good piece
+  int good_pieces = 0;
+  SteadyTime started;
+  SteadyTime last_progress;
+  std::int64_t last_marker = -1;
+  std::optional<SteadyTime> linger_until;            // finished, and stays as a seed
+  std::optional<std::variant<Done, Failed>> ending;  // decided; told when libtorrent has let go
+  bool removed = false;                              // libtorrent has
+};
+
+/// Pairs libtorrent's files with ours, pad files left out; nothing when they are not the same files.
+std::optional<std::vector<WantedFile>> wanted_files(lt::file_storage const& engine, Metainfo const& torrent);
+
+/// Why the torrent is not taken, for `detail`; nothing when it may be.
+std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits const& limits);
+
+/// The info dict and piece layers of a .torrent alone: libtorrent sees no tracker, web seed or DHT node named in it.
+std::string without_addresses(std::string_view torrent, Metainfo const& read);
+
+}  // namespace impound::fetchers

@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""lying_peer.py INFO_DICT_FILE [--listen 127.0.0.1:0] [--garbage PIECES]
+
+A BitTorrent peer that takes any info-hash and serves the bytes of INFO_DICT_FILE as its metadata (BEP 9, BEP 10). With
+--garbage it says that it has that many pieces and answers every request with bytes of its own making.
+Prints {"port": …} when it listens and {"served": true} once it has handed the metadata over."""
+import argparse
+import json
+import socket
+import struct
+
+
+def exactly(line, count):
+    got = b""
+    while len(got) < count:
+        part = line.recv(count - len(got))
+        if not part:
+            raise ConnectionError
+        got += part
+    return got
+
+
+def extended(number, payload):
+    return struct.pack(">IBB", len(payload) + 2, 20, number) + payload
+
+
+def serve(line, info, pieces):
+    head = exactly(line, 68)
+    line.sendall(b"\x13BitTorrent protocol" + b"\0\0\0\0\0\x10\0\0" + head[28:48] + b"-XX0000-liarliarliar")
+    line.sendall(extended(0, b"d1:md11:ut_metadatai3ee13:metadata_sizei%dee" % len(info)))
+    if pieces:
+        bitfield = int("1" * pieces + "0" * (-pieces % 8), 2).to_bytes((pieces + 7) // 8, "big")
+        line.sendall(struct.pack(">IB", len(bitfield) + 1, 5) + bitfield + struct.pack(">IB", 1, 1))
+    their_number = 2
+    while True:
+        length = struct.unpack(">I", exactly(line, 4))[0]
+        message = exactly(line, length)
+        if pieces and length == 13 and message[0] == 6:
+            piece, begin, count = struct.unpack(">III", message[1:])
+            line.sendall(struct.pack(">IBII", count + 9, 7, piece, begin) + b"garbage!" * (count // 8) + b"g" * (count % 8))
+        if length < 2 or message[0] != 20:
+            continue
+        if message[1] == 0:
+            at = message.find(b"11:ut_metadatai")
+            their_number = int(message[at + 15:message.index(b"e", at + 15)])
+        elif message[1] == 3 and b"msg_typei0e" in message:
+            at = message.index(b"5:piecei") + 8
+            piece = int(message[at:message.index(b"e", at)])
+            body = info[piece * 16384:(piece + 1) * 16384]
+            line.sendall(extended(their_number, b"d8:msg_typei1e5:piecei%de10:total_sizei%dee" % (piece, len(info)) + body))
+            print(json.dumps({"served": True}), flush=True)
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("info")
+    options.add_argument("--listen", default="127.0.0.1:0")
+    options.add_argument("--garbage", type=int, default=0)
+    given = options.parse_args()
+    with open(given.info, "rb") as file:
+        info = file.read()
+    host, port = given.listen.rsplit(":", 1)
+    server = socket.create_server((host, int(port)))
+    print(json.dumps({"port": server.getsockname()[1]}), flush=True)
+    while True:
+        line, _ = server.accept()
+        try:
+            serve(line, info, given.garbage)
+        except (ConnectionError, ValueError, OSError):
+            pass
+        finally:
+            line.close()
+
+
+main()

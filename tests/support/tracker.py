@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""tracker.py [--listen 127.0.0.1:0] [--peer HOST:PORT]...
+
+An HTTP tracker that answers every announce with the same peers. Prints {"port": …} when it listens, and at SIGTERM
+{"announces": n}."""
+import argparse
+import http.server
+import json
+import signal
+import socket
+import struct
+
+
+def compact(peers):
+    return b"".join(socket.inet_aton(host) + struct.pack(">H", port) for host, port in peers)
+
+
+def host_port(text):
+    host, port = text.rsplit(":", 1)
+    return host, int(port)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop(*_):
+    raise Stopped
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
+    options.add_argument("--peer", action="append", default=[], type=host_port)
+    given = options.parse_args()
+    peers = compact(given.peer)
+    body = b"d8:intervali1800e5:peers%d:%se" % (len(peers), peers)
+    counted = {"announces": 0}
+
+    class Announce(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            counted["announces"] += 1
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    signal.signal(signal.SIGTERM, stop)
+    server = http.server.HTTPServer(given.listen, Announce)
+    try:
+        print(json.dumps({"port": server.server_address[1]}), flush=True)
+        server.serve_forever()
+    except Stopped:
+        print(json.dumps(counted), flush=True)
+
+
+main()

@@ -1,0 +1,200 @@
+// How a job fails: with a reason of the closed list, soon, and without harm.
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+#include "fetchers/torrents/metainfo.h"
+#include "world.h"
+
+using namespace impound;
+using namespace impound::fetchers;
+using namespace impound::fetchers::test;
+
+namespace {
+
+InfoHashes some_hash() { return {InfoHashV1{sha1(bytes_of("a torrent that nobody has")).bytes}, std::nullopt}; }
+
+std::string info_dict(std::string const& extra = {}) {
+  return "d6:lengthi1e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaa" + extra + "e";
+}
+
+/// Runs one job with peers that lie about the metadata.
+Heard with_liar(World& world, std::string const& info, InfoHashes const& asked) {
+  write_file(world.folder() / "lie", info);
+  auto liar = std::make_unique<Program>(
+      "lying_peer.py", std::vector<std::string>{(world.folder() / "lie").string(), "--listen", "127.0.0.5:0"});
+  auto const port = liar->line()["port"].get<std::uint16_t>();
+  SwarmJob job = world.job({{}, asked}, {operators_peer("127.0.0.5", port)});
+  job.metadata_timeout_s = 4;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 30s);
+  CHECK(liar->line_with("served")["served"].get<bool>());
+  return heard;
+}
+
+}  // namespace
+
+TEST_CASE("with neither tracker nor peer a job fails at once") {
+  World world;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(world.job({{}, some_hash()}, {})));
+  auto const heard = listen(*swarm, 5s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "no_peers");
+}
+
+TEST_CASE("a peer that cannot be reached is tried a few times, then the job fails") {
+  World world;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(world.job({{}, some_hash()}, {operators_peer("127.0.0.1", closed_port())})));
+  auto const begun = std::chrono::steady_clock::now();
+  auto const heard = listen(*swarm, 20s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "no_peers");
+  CHECK(std::chrono::steady_clock::now() - begun > 1s);
+}
+
+TEST_CASE("no metadata in time") {
+  World world;
+  SwarmJob job = world.job({{}, some_hash()}, {});
+  job.trackers = {"http://127.0.0.1:" + std::to_string(closed_port()) + "/announce"};
+  job.metadata_timeout_s = 1;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 20s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "no_metadata");
+}
+
+TEST_CASE("no new byte in time") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(1'000'000);
+  auto const torrent = world.torrent("v1");
+  PeerAddress leecher;
+  auto const hungry = world.leecher(torrent, {}, leecher);
+  auto job = world.job(torrent, {leecher});
+  job.torrent = contents(torrent.file);
+  job.idle_timeout_s = 2;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 30s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "deadline");
+}
+
+TEST_CASE("P6: metadata that does not hash to the info-hash is refused") {
+  if (!have_peers()) return;
+  World world;
+  auto const heard = with_liar(world, info_dict(), some_hash());
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "metadata_refused");
+  CHECK_FALSE(heard.info);
+}
+
+TEST_CASE("P6: a SHA-256 cut to 20 bytes is no v1 info-hash") {
+  if (!have_peers()) return;
+  World world;
+  auto const info = info_dict();
+  auto const digest = sha256(bytes_of(info));
+  InfoHashV1 cut;
+  std::copy_n(digest.bytes.begin(), InfoHashV1::size, cut.bytes.begin());
+  auto const heard = with_liar(world, info, {cut, std::nullopt});
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "metadata_refused");
+  CHECK_FALSE(heard.info);
+}
+
+TEST_CASE("P6: an info dict that is none is refused though its hash is right") {
+  if (!have_peers()) return;
+  World world;
+  std::string const info = "d4:name1:ae";
+  auto const heard = with_liar(world, info, {InfoHashV1{sha1(bytes_of(info)).bytes}, std::nullopt});
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "metadata_refused");
+}
+
+TEST_CASE("P6: symbolic links are refused, and none is made") {
+  if (!have_peers()) return;
+  World world;
+  std::string const info =
+      "d5:filesld4:attr1:l6:lengthi0e4:pathl4:linke12:symlink pathl2:..3:etceed6:lengthi1e4:pathl1:aeee"
+      "4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+  SUBCASE("from a peer") {
+    auto const heard = with_liar(world, info, {InfoHashV1{sha1(bytes_of(info)).bytes}, std::nullopt});
+    REQUIRE(heard.failed);
+    CHECK(heard.failed->reason == "refused_limits");
+    CHECK(heard.failed->detail.find("symbolic") != std::string::npos);
+    REQUIRE(heard.info);
+  }
+  SUBCASE("in a .torrent") {
+    auto job = world.job({{}, {InfoHashV1{sha1(bytes_of(info)).bytes}, std::nullopt}},
+                         {operators_peer("127.0.0.1", closed_port())});
+    job.torrent = "d4:info" + info + "e";
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    auto const heard = listen(*swarm, 10s);
+    REQUIRE(heard.failed);
+    CHECK(heard.failed->reason == "refused_limits");
+  }
+  for (auto const& entry : std::filesystem::recursive_directory_iterator(world.staging())) CHECK(entry.is_directory());
+}
+
+TEST_CASE("a .torrent that is damaged, another one, or too large fails with its reason") {
+  World world;
+  world.settings.limits.payload_bytes_max = 0;
+  auto const run = [&](std::string bytes, InfoHashes const& asked) {
+    auto job = world.job({{}, asked}, {operators_peer("127.0.0.1", closed_port())});
+    job.torrent = std::move(bytes);
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    auto const heard = listen(*swarm, 10s);
+    REQUIRE(heard.failed);
+    return heard.failed->reason;
+  };
+  auto const info = info_dict();
+  InfoHashes const right{InfoHashV1{sha1(bytes_of(info)).bytes}, std::nullopt};
+  auto const whole = "d4:info" + info + "e";
+  CHECK(run(whole.substr(0, whole.size() / 2), right) == "metadata_refused");
+  CHECK(run(whole, some_hash()) == "metadata_refused");
+  CHECK(run(whole, right) == "refused_limits");
+}
+
+TEST_CASE("a disk that is full ends the job") {
+  // /dev/full stands for the disk: the job's first file is a link to it, made before the worker starts.
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(100'000);
+  auto const torrent = world.torrent("v1");
+  auto const job = world.job(torrent, {world.seed(torrent)});
+  std::filesystem::create_directories(world.staging() / "job");
+  for (int i = 0; i < 5; ++i) {
+    std::filesystem::create_symlink("/dev/full", world.staging() / "job" / ("00000" + std::to_string(i)));
+  }
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 30s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "disk_full");
+}
+
+TEST_CASE("peers that send wrong bytes end in hash_failures, never in a file") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(500'000);
+  auto const torrent = world.torrent("v1");
+  auto const bytes = contents(torrent.file);
+  auto const read = read_torrent(bytes, MetainfoLimits{}).value();
+  write_file(world.folder() / "lie", read.info);
+  Program liar{
+      "lying_peer.py",
+      {(world.folder() / "lie").string(), "--listen", "127.0.0.5:0", "--garbage", std::to_string(read.pieces)}};
+  auto job = world.job(torrent, {operators_peer("127.0.0.5", liar.line()["port"].get<std::uint16_t>())});
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 60s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "hash_failures");
+  CHECK(heard.info);
+  CHECK(heard.failed->downloaded > 0);
+  for (auto const& file : heard.files) CHECK(file.size == 0);
+}

@@ -1,0 +1,168 @@
+// P3: not a byte of payload is handed on. P5: nobody is led astray.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "evidence/formats/hex.h"
+#include "world.h"
+
+using namespace impound;
+using namespace impound::fetchers;
+using namespace impound::fetchers::test;
+
+namespace {
+
+/// A loopback listener that must hear nothing.
+class Trap {
+ public:
+  explicit Trap(char const* ip, int kind = SOCK_STREAM)
+      : socket_(::socket(AF_INET, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, ip, &address.sin_addr);
+    REQUIRE(::bind(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    if (kind == SOCK_STREAM) REQUIRE(::listen(socket_.number(), 8) == 0);
+    socklen_t size = sizeof address;
+    REQUIRE(::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  std::uint16_t port() const { return port_; }
+  bool sprung() const {
+    pollfd watched{socket_.number(), POLLIN, 0};
+    return ::poll(&watched, 1, 0) > 0;
+  }
+
+ private:
+  Descriptor socket_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("P3: a seed that lingers sends no payload to a patient leecher") {
+  if (!have_peers()) return;
+  bool const full = full_length();
+  for (std::string const& version : std::vector<std::string>{"v1", "hybrid"}) {
+    INFO(version);
+    World world;
+    std::size_t const bytes = full ? 8'000'000 : 3'000'000;
+    world.make_payload(bytes);
+    auto const torrent = world.torrent(version);
+    PeerAddress leecher;
+    auto const hungry = world.leecher(torrent, {}, leecher);
+    auto const seed = world.seed(torrent, {"--rate", "1000000"});
+    auto job = world.job(torrent, {leecher, seed});
+    job.linger_s = full ? 20 : 4;
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    CHECK(hungry->line_with("connected")["connected"].get<bool>());
+    auto const heard = listen(*swarm, 90s);
+    REQUIRE(heard.done);
+    CHECK_FALSE(heard.incident);
+    CHECK(heard.done->uploaded_payload == 0);
+    auto const got = hungry->stop("received");
+    CHECK(got["received"].get<std::uint64_t>() == 0);
+    CHECK(got["connections"].get<int>() >= 1);
+    world.check_files(job, heard);
+  }
+}
+
+TEST_CASE("P3: a peer that asks for the metadata gets none") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(1'000'000);
+  auto const torrent = world.torrent("v1");
+  PeerAddress leecher;
+  auto const curious =
+      world.leecher(torrent, {"--metadata", "magnet:?xt=urn:btih:" + hex(*torrent.hashes.v1)}, leecher);
+  auto const seed = world.seed(torrent, {"--rate", "500000"});
+  auto job = world.job(torrent, {leecher, seed});
+  job.linger_s = 2;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  CHECK(curious->line_with("connected")["connected"].get<bool>());
+  REQUIRE(listen(*swarm, 60s).done);
+  CHECK_FALSE(curious->stop("received")["metadata"].get<bool>());
+}
+
+TEST_CASE("P3: the patient leecher does get payload from a client that is not guarded (canary)") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(1'000'000);
+  auto const torrent = world.torrent("v1");
+  PeerAddress leecher;
+  auto const hungry = world.leecher(torrent, {}, leecher);
+  auto const seed = world.seed(torrent);
+  PeerAddress unused;
+  // libtorrent as it comes, dialling the same two peers as the worker does above.
+  auto const plain = world.leecher(torrent,
+                                   {"--dial", seed.ip + ":" + std::to_string(seed.port), "--dial",
+                                    leecher.ip + ":" + std::to_string(leecher.port), "--stay"},
+                                   unused);
+  auto const got = hungry->line_with("received");
+  CHECK(got["received"].get<std::uint64_t>() > 0);
+}
+
+TEST_CASE("P5: what content names is not dialled where the address table forbids it") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(200'000);
+  auto const torrent = world.torrent("v1");
+  auto const seed = world.seed(torrent);
+  Trap const peer_trap{"127.0.0.6"};
+  Trap const tracker_trap{"127.0.0.6"};
+  Trap const mapped_trap{"127.0.0.6"};
+  Trap const udp_trap{"127.0.0.6", SOCK_DGRAM};
+  Trap const name_trap{"127.0.0.1"};
+  auto job = world.job(torrent,
+                       {seed, {"127.0.0.6", peer_trap.port(), false}, {"::ffff:127.0.0.6", mapped_trap.port(), false}});
+  job.trackers = {"http://127.0.0.6:" + std::to_string(tracker_trap.port()) + "/announce",
+                  "udp://127.0.0.6:" + std::to_string(udp_trap.port()) + "/announce",
+                  "http://localhost:" + std::to_string(name_trap.port()) + "/announce"};
+  job.linger_s = 2;  // time for the trackers to be tried
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  REQUIRE(listen(*swarm).done);
+  CHECK_FALSE(peer_trap.sprung());
+  CHECK_FALSE(mapped_trap.sprung());
+  CHECK_FALSE(tracker_trap.sprung());
+  CHECK_FALSE(udp_trap.sprung());
+  CHECK_FALSE(name_trap.sprung());
+}
+
+TEST_CASE("P5: a peer that the operator names opens exactly its port") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(200'000);
+  auto const torrent = world.torrent("v1");
+  auto const seed = world.seed(torrent);
+  // Same address as the seed's, another port: as a tracker of the torrent, and as a peer that an allowed tracker names.
+  Trap const tracker_trap{"127.0.0.2"};
+  Trap const peer_trap{"127.0.0.2"};
+  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", "127.0.0.2:" + std::to_string(peer_trap.port())}};
+  auto const port = tracker.line()["port"].get<std::uint16_t>();
+  world.settings.allowed = {{"127.0.0.4", "127.0.0.4", port}};
+  auto job = world.job(torrent, {seed});
+  job.trackers = {"http://127.0.0.2:" + std::to_string(tracker_trap.port()) + "/announce",
+                  "http://127.0.0.4:" + std::to_string(port) + "/announce"};
+  job.linger_s = 2;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  REQUIRE(listen(*swarm).done);
+  CHECK(tracker.stop("announces")["announces"].get<int>() >= 1);
+  CHECK_FALSE(tracker_trap.sprung());
+  CHECK_FALSE(peer_trap.sprung());
+}
+
+TEST_CASE("P5: a job whose only peers are forbidden fails and dials nobody") {
+  World world;
+  Trap const trap{"127.0.0.6"};
+  auto job = world.job({{}, {InfoHashV1{}, std::nullopt}}, {{"127.0.0.6", trap.port(), false}});
+  job.hashes.v1->bytes[0] = std::byte{1};
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  auto const heard = listen(*swarm, 5s);
+  REQUIRE(heard.failed);
+  CHECK(heard.failed->reason == "no_peers");
+  CHECK_FALSE(trap.sprung());
+}
