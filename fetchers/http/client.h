@@ -1,0 +1,62 @@
+// Fetches one URL at a time over libcurl and gives back the exchange byte for byte; whatever happens is told in the
+// Exchange.
+//
+// Promises: HTTP/1.1 over http and https only, certificates verified; no cookies, no stored credentials, no proxy from
+// the environment, no redirect that was not asked for, one new connection for each exchange, so that the address policy
+// is asked about every address that is dialled (P5). Nothing throws and nothing touches signals. One client belongs to
+// one thread at a time. A body is held in memory up to `bytes_max`.
+// Gap: routes (P4) and HTTP/2 are not there yet; every exchange is direct.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "evidence/system/clock.h"
+#include "fetchers/http/address_policy.h"
+#include "fetchers/http/exchange.h"
+#include "fetchers/url.h"
+
+namespace impound::fetchers {
+
+struct HttpLimits {
+  std::uint64_t bytes_max = 16u << 20;                // of the body as received; more is cut: truncated = "length"
+  std::uint64_t head_bytes_max = 64u << 10;           // of all heads together; more fails the exchange
+  std::chrono::milliseconds connect_timeout{20'000};  // look-up, connect and TLS
+  std::chrono::milliseconds timeout{120'000};         // the whole exchange: truncated = "time"
+  std::uint64_t slow_bytes_per_second = 1;            // slower than this for slow_seconds is a timeout, too
+  std::chrono::seconds slow_seconds{60};
+  std::function<bool()> cancelled = nullptr;  // asked at least once a second while a transfer runs
+};
+
+struct HttpRequest {
+  Url url;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // User-Agent and Host are set by the client
+  std::optional<Exemption> exempt = std::nullopt;                 // set only for what the operator named
+  std::string ca_file = {};                                       // PEM; trusted instead of the system's authorities
+};
+
+class HttpClient {
+ public:
+  HttpClient(Clock& clock, AddressPolicy const& policy, std::string user_agent);
+
+  /// One hop: a redirect is an Exchange with status 3xx.
+  Exchange get(HttpRequest const& request, HttpLimits const& limits);
+
+  /// Hop by hop, at most `hops_max` redirects; each exchange is its own. A hop that may not or cannot be made is an
+  /// Exchange without a request whose `failed` says why, so the last one tells the outcome. Headers given in the
+  /// request go to its own origin only, the exemption holds for its own host:port only. From https to http is followed:
+  /// the chain shows it.
+  std::vector<Exchange> follow(HttpRequest const& request, HttpLimits const& limits, std::size_t hops_max = 10);
+
+ private:
+  Clock& clock_;
+  AddressPolicy const& policy_;
+  std::string user_agent_;
+};
+
+}  // namespace impound::fetchers
