@@ -1,0 +1,205 @@
+// impound fetch: acquires what is named on the command line, now, and says what it sealed.
+#include <cstdio>
+#include <memory>
+
+#include "agent/commands/command.h"
+#include "agent/service/terminal.h"
+#include "agent/work/acquisition.h"
+#include "agent/work/addresses.h"
+#include "agent/work/capture.h"
+#include "agent/work/interrupt.h"
+#include "agent/work/outcome_text.h"
+#include "agent/work/session.h"
+#include "agent/work/target.h"
+
+namespace impound::agent {
+
+namespace {
+
+struct FetchOptions {
+  std::vector<std::string> targets;
+  std::string case_name;
+  std::vector<std::string> peers;
+  bool metadata_only = false;
+  std::string timeout;
+  bool no_dht = false;
+  bool yes = false;
+};
+
+/// Everything that can be judged without the vault, judged.
+struct Order {
+  Settings settings;
+  fetchers::AddressPolicy policy;
+  std::vector<Target> targets;
+  std::optional<CaseName> case_name;
+  std::optional<std::chrono::seconds> timeout;
+};
+
+Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
+  Order order;
+  for (std::string const& text : options.targets) {
+    IMPOUND_TRY(target, parse_target(text));
+    order.targets.push_back(std::move(target));
+  }
+  for (std::string const& peer : options.peers) IMPOUND_CHECK(parse_host_port(peer));
+  if (!options.case_name.empty()) {
+    order.case_name = CaseName::parse(options.case_name);
+    if (!order.case_name) return Error{Code::usage, "this is no name of a case", options.case_name, "[a-z0-9][a-z0-9._-]*, at most 64 characters"};
+  }
+  if (!options.timeout.empty()) {
+    IMPOUND_TRY(timeout, duration_option("--timeout", options.timeout));
+    order.timeout = timeout;
+  }
+  IMPOUND_TRY(settings, effective_settings(common));
+  IMPOUND_TRY(policy, address_policy(settings.allow_net));
+  if (!order.timeout) order.timeout = settings.torrent_timeout;
+  order.settings = std::move(settings);
+  order.policy = std::move(policy);
+  return order;
+}
+
+class Fetch {
+ public:
+  Fetch(FetchOptions const& options, Order const& order, Session& session, Invocation& invocation, Terminal& terminal)
+      : options_(options), order_(order), session_(session), interrupt_(invocation.interrupt), terminal_(terminal),
+        client_(invocation.clock, order.policy, order.settings.user_agent),
+        captures_(session, order.settings, client_, [this] { return interrupt_.asked(); }),
+        acquisitions_(session, order.settings, order.policy, terminal) {}
+
+  Result<ExitCode> run() {
+    ExitCode worst = ExitCode::done;
+    for (Target const& target : order_.targets) {
+      if (interrupt_.asked()) break;
+      IMPOUND_TRY(torrent, torrent_of(target));
+      if (!torrent) worst = ExitCode::failed;
+      else IMPOUND_CHECK(begin(std::move(*torrent)));
+    }
+    while (!acquisitions_.idle() && !interrupt_.asked()) {
+      IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
+      worst = worse(worst, tell_outcomes());
+    }
+    worst = worse(worst, tell_outcomes());
+    if (acquisitions_.idle()) return worst;
+    acquisitions_.interrupt();
+    terminal_.say("interrupted; what is there stays in staging, and the same command goes on from it");
+    return ExitCode::interrupted;
+  }
+
+ private:
+  /// A .torrent's URL is captured first, like everything that comes over HTTP. Nothing when it could not be had.
+  Result<std::optional<TorrentTarget>> torrent_of(Target const& target) {
+    if (auto const* torrent = std::get_if<TorrentTarget>(&target)) return std::optional{*torrent};
+    fetchers::Url const& url = std::get<UrlTarget>(target).url;
+    CaptureOrder order{.url = url, .case_name = order_.case_name, .by = who(order_.settings)};
+    IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
+    if (!captured.usable) {
+      tell(Error{Code::unreachable, "the URL gave nothing to acquire: " + captured.problem, url.text(), {}});
+      return std::optional<TorrentTarget>{};
+    }
+    auto torrent = torrent_target(std::move(captured.body));
+    if (!torrent) {
+      tell(Error{Code::malformed, "what the URL gave is captured, but it is no .torrent: " + line(torrent.error()), url.text(),
+                 "A page's links are not followed by this version: name the .torrent or the magnet itself"});
+      return std::optional<TorrentTarget>{};
+    }
+    torrent.value().torrent_capture = captured.result;
+    return std::optional{std::move(torrent).value()};
+  }
+
+  Result<void> begin(TorrentTarget torrent) {
+    InfoHashes const hashes = torrent.hashes;
+    std::size_t const sources = torrent.trackers.size() + torrent.peers.size() + options_.peers.size();
+    Wanted wanted;
+    wanted.cause = torrent.torrent_capture;
+    wanted.target = std::move(torrent);
+    wanted.by = who(order_.settings);
+    wanted.case_name = order_.case_name;
+    wanted.peers = options_.peers;
+    wanted.metadata_only = options_.metadata_only;
+    wanted.timeout = order_.timeout;
+    IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
+    if (begun.held) {
+      terminal_.say("held already  " + text(hashes) + " (entry " + begun.held->text() + ")");
+      next_.push_back("impound show " + short_hash(hashes) + vault_flag());
+    } else if (begun.taken_up) {
+      terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
+    } else if (sources == 0) {
+      terminal_.say("neither tracker nor peer is named, and the DHT is not used by this version: give a peer with --peer");
+    }
+    return ok();
+  }
+
+  ExitCode tell_outcomes() {
+    ExitCode worst = ExitCode::done;
+    for (AcquisitionOutcome const& outcome : acquisitions_.take_outcomes()) {
+      terminal_.clear();
+      std::printf("%s\n", outcome_text(outcome).c_str());
+      if (!outcome.detail.empty()) std::printf("  %s\n", shown(outcome.detail, 300).c_str());
+      bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
+      if (!good) {
+        worst = ExitCode::failed;
+        tell(Error{Code::unreachable, outcome.state + ": " + reason_text(outcome.reason), short_hash(outcome.hashes), hint_for(outcome)});
+      }
+      if (outcome.files_sealed > 0 || good) next_.push_back("impound show " + short_hash(outcome.hashes) + vault_flag());
+    }
+    if (acquisitions_.idle())
+      for (std::string const& command : std::exchange(next_, {})) std::printf("next: %s\n", command.c_str());
+    std::fflush(stdout);
+    return worst;
+  }
+
+  std::string hint_for(AcquisitionOutcome const& outcome) const {
+    if (outcome.reason == "no_peers" || outcome.reason == "no_metadata") return "Name a peer with --peer HOST:PORT, or try again later";
+    if (outcome.reason == "disk_full") return "Make room on the vault's disk and run the same command again";
+    if (outcome.reason == "refused_limits") return "Raise the limit in the settings if this torrent is wanted";
+    return "Run the same command again to try once more";
+  }
+
+  std::string vault_flag() const { return order_.settings.vault.empty() ? "" : " --vault " + order_.settings.vault; }
+
+  FetchOptions const& options_;
+  Order const& order_;
+  Session& session_;
+  Interrupt& interrupt_;
+  Terminal& terminal_;
+  fetchers::HttpClient client_;
+  Captures captures_;
+  Acquisitions acquisitions_;
+  std::vector<std::string> next_;
+};
+
+Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
+  IMPOUND_TRY(order, judge(options, invocation.common));
+  auto session = Session::open(order.settings, "fetch", invocation.clock, invocation.randomness);
+  if (!session) return with_init_hint(std::move(session).error(), order.settings);
+  Terminal terminal{invocation.common.quiet};
+  for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
+  Fetch run{options, order, *session.value(), invocation, terminal};
+  auto const code = run.run();
+  auto const closed = session.value()->close(!code ? "error" : code.value() == ExitCode::interrupted ? "signal" : "done");
+  if (!code) return code;
+  if (!closed) return closed.error();
+  return code;
+}
+
+}  // namespace
+
+void add_fetch(ProgramLine& program, Invocation& invocation) {
+  auto const options = std::make_shared<FetchOptions>();
+  CommandLine command = program.command("fetch", "acquires torrents: sealed, logged, nothing handed on", [options, &invocation] {
+    invocation.chosen = [options, &invocation] {
+      auto const code = fetch(*options, invocation);
+      return code ? code.value() : tell(code.error());
+    };
+  });
+  command.positionals("TARGET", options->targets, "magnet, info-hash, .torrent file or its URL", CommandLine::Need::required);
+  command.option("--case", options->case_name, "the case these acquisitions belong to");
+  command.repeated("--peer", options->peers, "HOST:PORT of a peer to ask; repeatable; exempt from the address table for exactly that");
+  command.flag("--metadata-only", options->metadata_only, "seals the metadata, leaves the payload");
+  command.option("--timeout", options->timeout, "gives up after so long without a new byte, e.g. 30m");
+  command.flag("--no-dht", options->no_dht, "no DHT (this version never uses it)");
+  command.flag("--yes", options->yes, "asks nothing (this version never asks)");
+  add_common_options(command, invocation.common);
+}
+
+}  // namespace impound::agent

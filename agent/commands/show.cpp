@@ -1,0 +1,226 @@
+// impound show: one acquisition by info-hash, one object by SHA-256, or one entry by id.
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <sstream>
+
+#include "agent/commands/command.h"
+#include "agent/service/terminal.h"
+#include "agent/work/past.h"
+#include "agent/work/reading.h"
+#include "evidence/formats/hex.h"
+#include "fetchers/references/magnet.h"
+
+namespace impound::agent {
+
+using evidence::ReadEntry;
+
+namespace {
+
+struct ShowOptions {
+  std::string what;
+  bool json = false;
+};
+
+std::string dumped(Json const& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
+/// What one acquisition's entries say, put together as they come.
+struct Shown {
+  EntryId attempt;
+  InfoHashes hashes;
+  std::string state = "waiting";
+  std::optional<std::string> name_hex, reason, detail, file_list, torrent;
+  std::optional<Sha256> file_list_object;
+  std::uint64_t uploaded = 0, downloaded = 0;
+  Json files = Json::array();
+  std::set<std::string> sealed_paths;
+};
+
+class Acquired {
+ public:
+  explicit Acquired(InfoHashes const& wanted) : wanted_(wanted) {}
+
+  void take(ReadEntry const& entry) {
+    Json const& body = entry.body();
+    if (entry.kind() == "acquisition.attempt") {
+      if (same_torrent(hashes_field(body), wanted_)) found_.push_back({entry.id(), hashes_field(body), "waiting", {}, {}, {}, {}, {}, {}, 0, 0, Json::array(), {}});
+      return;
+    }
+    if (!entry.of()) return;
+    Shown* const one = find(*entry.of());
+    // A magnet may name one hash only; the metadata then brings the other, under which the same torrent is asked for here.
+    if (one == nullptr) {
+      if (entry.kind() == "acquisition.metadata" && same_torrent(hashes_field(body), wanted_))
+        found_.push_back({*entry.of(), hashes_field(body), "waiting", text_field(body, "name_hex"), {}, {}, {}, text_field(body, "exhibit"), {}, 0, 0, Json::array(), {}});
+      return;
+    }
+    if (entry.kind() == "acquisition.metadata") {
+      one->hashes = hashes_field(body);
+      one->name_hex = text_field(body, "name_hex");
+      one->torrent = text_field(body, "exhibit");
+    } else if (entry.kind() == "exhibit.sealed") {
+      take_exhibit(*one, entry);
+    } else if (entry.kind() == "acquisition.result") {
+      one->state = text_field(body, "state").value_or("failed");
+      one->reason = text_field(body, "reason");
+      one->detail = text_field(body, "detail");
+      one->file_list = text_field(body, "file_list");
+      one->uploaded = count_field(body, "uploaded_payload_bytes").value_or(0);
+      one->downloaded = count_field(body, "downloaded_payload_bytes").value_or(0);
+    }
+  }
+
+  /// The complete one if there is one, else the newest.
+  Shown const* best() const {
+    for (auto one = found_.rbegin(); one != found_.rend(); ++one)
+      if (one->state == "complete") return &*one;
+    return found_.empty() ? nullptr : &found_.back();
+  }
+
+ private:
+  Shown* find(EntryId const& attempt) {
+    for (Shown& one : found_)
+      if (one.attempt == attempt) return &one;
+    return nullptr;
+  }
+
+  static void take_exhibit(Shown& one, ReadEntry const& entry) {
+    Json const& body = entry.body();
+    auto const role = text_field(body, "role");
+    if (role == "file_list") one.file_list_object = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
+    if (role != "payload" || !body.contains("origin")) return;
+    Json const& origin = body["origin"];
+    Json file{{"path", text_field(origin, "path").value_or("")}, {"path_hex", text_field(origin, "path_hex").value_or("")},
+              {"size", count_field(body, "size").value_or(0)}, {"sha256", text_field(body, "sha256").value_or("")}, {"sealed", true}, {"exhibit", entry.id().text()}};
+    one.sealed_paths.insert(text_field(origin, "path_hex").value_or(""));
+    one.files.push_back(std::move(file));
+  }
+
+  InfoHashes wanted_;
+  std::vector<Shown> found_;
+};
+
+/// Files of the torrent that are not sealed stand in the file list only.
+void add_missing_files(Shown const& shown_one, Disk& vault, Json& files) {
+  if (!shown_one.file_list_object) return;
+  auto const lines = read_whole(vault, evidence::object_path(*shown_one.file_list_object), 256u << 20);
+  if (!lines) return;
+  std::istringstream in(lines.value());
+  for (std::string text; std::getline(in, text);) {
+    Json const line = Json::parse(text, nullptr, false);
+    if (!line.is_object() || shown_one.sealed_paths.contains(text_field(line, "path_hex").value_or(""))) continue;
+    files.push_back({{"path", text_field(line, "path").value_or("")}, {"path_hex", text_field(line, "path_hex").value_or("")}, {"size", count_field(line, "size").value_or(0)}, {"sealed", false}});
+  }
+}
+
+Json acquisition_json(Shown const& one, Disk& vault) {
+  Json json{{"kind", "acquisition"}, {"id", one.attempt.text()}, {"state", one.state}, {"uploaded_payload_bytes", one.uploaded}, {"downloaded_payload_bytes", one.downloaded}};
+  add_hashes(json, one.hashes);
+  if (one.name_hex)
+    if (auto const name = from_hex(*one.name_hex)) json["name"] = std::string(text_of(*name));
+  if (one.reason) json["reason"] = *one.reason;
+  if (one.detail) json["detail"] = *one.detail;
+  if (one.torrent) json["torrent"] = *one.torrent;
+  if (one.file_list) json["file_list"] = *one.file_list;
+  Json files = one.files;
+  add_missing_files(one, vault, files);
+  json["files"] = std::move(files);
+  return json;
+}
+
+void print_acquisition(Json const& json) {
+  auto const field = [&](char const* key) { return text_field(json, key).value_or("-"); };
+  std::printf("acquisition  %s\nname         %s\n", field("id").c_str(), shown(field("name")).c_str());
+  if (json.contains("info_hash_v1")) std::printf("v1           %s\n", field("info_hash_v1").c_str());
+  if (json.contains("info_hash_v2")) std::printf("v2           %s\n", field("info_hash_v2").c_str());
+  std::printf("state        %s%s%s\n", field("state").c_str(), json.contains("reason") ? ", " : "", json.contains("reason") ? field("reason").c_str() : "");
+  std::printf("uploaded     %llu payload bytes\n", static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
+  for (Json const& file : json["files"])
+    std::printf("%s  %12llu  %s\n", text_field(file, "sha256").value_or(std::string(22, ' ') + "not there, not sealed" + std::string(21, ' ')).c_str(),
+                static_cast<unsigned long long>(count_field(file, "size").value_or(0)), shown(text_field(file, "path").value_or("")).c_str());
+}
+
+Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, bool json) {
+  Acquired acquired{hashes};
+  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    acquired.take(entry);
+    return ok();
+  }));
+  Shown const* const best = acquired.best();
+  if (best == nullptr) return false;
+  Json const found = acquisition_json(*best, reading.vault->disk());
+  if (json) std::printf("%s\n", dumped(found).c_str());
+  else print_acquisition(found);
+  return true;
+}
+
+Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json) {
+  Json exhibits = Json::array();
+  std::uint64_t size = 0;
+  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    if (entry.kind() != "exhibit.sealed" || text_field(entry.body(), "sha256") != hex(digest)) return ok();
+    size = count_field(entry.body(), "size").value_or(0);
+    exhibits.push_back({{"index", entry.index}, {"id", entry.id().text()}, {"role", text_field(entry.body(), "role").value_or("")},
+                        {"origin", entry.body().contains("origin") ? entry.body()["origin"] : Json::object()}, {"utc", entry.utc()}});
+    return ok();
+  }));
+  if (exhibits.empty()) return false;
+  Json const found{{"kind", "object"}, {"sha256", hex(digest)}, {"size", size}, {"path", evidence::object_path(digest)}, {"exhibits", exhibits}};
+  std::printf("%s\n", dumped(found, json ? -1 : 2).c_str());
+  return true;
+}
+
+Result<bool> show_entry(EntryId const& id, VaultReading& reading, bool json) {
+  bool found = false;
+  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
+    if (found || !(entry.id() == id)) return ok();
+    found = true;
+    if (json) std::printf("{\"entry\":%.*s,\"index\":%llu,\"kind\":\"entry\"}\n", static_cast<int>(bytes.size()), bytes.data(), static_cast<unsigned long long>(entry.index));
+    else std::printf("entry %llu\n%s\n", static_cast<unsigned long long>(entry.index), dumped(entry.json, 2).c_str());
+    return ok();
+  }));
+  return found;
+}
+
+Result<void> run(ShowOptions const& options, Invocation& invocation) {
+  std::string const& what = options.what;
+  auto const id = EntryId::parse(what);
+  auto const object = digest_from_hex<Sha256>(what);
+  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{}) : fetchers::parse_info_hash(what);
+  if (!id && !object && !named)
+    return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120), "`impound log` prints what there is"};
+  IMPOUND_TRY(settings, effective_settings(invocation.common));
+  IMPOUND_TRY(reading, VaultReading::open(settings));
+  bool found = false;
+  if (id) {
+    IMPOUND_TRY(shown_entry, show_entry(*id, reading, options.json));
+    found = shown_entry;
+  }
+  if (!found && object) {
+    IMPOUND_TRY(shown_object, show_object(*object, reading, options.json));
+    found = shown_object;
+  }
+  if (!found && named) {
+    IMPOUND_TRY(shown_torrent, show_acquisition(named.value().hashes, reading, options.json));
+    found = shown_torrent;
+  }
+  if (!found) return Error{Code::not_found, "the vault's log does not name this", what.substr(0, 120), "`impound log` prints what there is"};
+  return ok();
+}
+
+}  // namespace
+
+void add_show(ProgramLine& program, Invocation& invocation) {
+  auto const options = std::make_shared<ShowOptions>();
+  CommandLine command = program.command("show", "shows an acquisition, an object or an entry", [options, &invocation] {
+    invocation.chosen = [options, &invocation] {
+      if (auto done = run(*options, invocation); !done) return tell(done.error());
+      return ExitCode::done;
+    };
+  });
+  command.option("WHAT", options->what, "info-hash, SHA-256 of an object, or id of an entry", CommandLine::Need::required);
+  command.flag("--json", options->json, "one object");
+  add_common_options(command, invocation.common);
+}
+
+}  // namespace impound::agent

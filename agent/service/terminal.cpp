@@ -1,0 +1,97 @@
+#include "agent/service/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace impound::agent {
+
+namespace {
+
+/// Length in bytes of the UTF-8 character at the start of `text`, 0 when there is none.
+std::size_t character(std::string_view text) {
+  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  std::size_t const length = byte(0) < 0x80 ? 1 : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4 : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3 : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2 : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  return length;
+}
+
+/// Characters that would write over what stands there, or turn its direction: C0, C1, bidi controls, line separators.
+bool harmful(std::string_view one) {
+  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(one[i]); };
+  if (one.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+  if (one.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0;
+  if (one.size() == 3 && byte(0) == 0xe2)
+    return (byte(1) == 0x80 && (byte(2) >= 0xa8 || (byte(2) >= 0x8b && byte(2) <= 0x8f))) ||
+           (byte(1) == 0x81 && byte(2) >= 0xa0 && byte(2) <= 0xaf);
+  return false;
+}
+
+}  // namespace
+
+std::string shown(std::string_view text, std::size_t characters_max) {
+  std::string safe;
+  for (std::size_t count = 0; !text.empty(); ++count) {
+    if (count == characters_max) return safe + "…";
+    std::size_t const length = character(text);
+    std::string_view const one = text.substr(0, length == 0 ? 1 : length);
+    if (length == 0 || harmful(one)) safe += '?';
+    else safe += one;
+    text.remove_prefix(one.size());
+  }
+  return safe;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  static constexpr char const* units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  double amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; amount >= 1000 && unit < 5; ++unit) amount /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+  return text;
+}
+
+Terminal::Terminal(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Terminal::~Terminal() { clear(); }
+
+int Terminal::width() const {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+void Terminal::clear() {
+  if (drawn_) std::fputs("\r\x1b[K", stderr);
+  drawn_ = false;
+}
+
+void Terminal::say(std::string const& text) {
+  if (quiet_) return;
+  clear();
+  std::string const line = shown(text, 400) + "\n";
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+void Terminal::status(std::string const& text) {
+  auto const now = std::chrono::steady_clock::now();
+  if (quiet_ || now < next_ || (!terminal_ && text == last_)) return;
+  last_ = text;
+  next_ = now + (terminal_ ? std::chrono::seconds{1} : std::chrono::seconds{10});
+  if (!terminal_) {
+    std::fprintf(stderr, "%s\n", shown(text, 400).c_str());
+    return;
+  }
+  int const columns = width();
+  std::string const line = "\r" + shown(text, static_cast<std::size_t>(columns > 2 ? columns - 2 : 1)) + "\x1b[K";
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+}  // namespace impound::agent

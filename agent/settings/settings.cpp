@@ -1,0 +1,302 @@
+#include "agent/settings/settings.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <toml++/toml.h>
+
+namespace impound::agent {
+
+namespace {
+
+/// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
+class Section {
+ public:
+  Section(toml::table const& table, std::string name, std::string const& file)
+      : table_(table), name_(std::move(name)), file_(file) {}
+
+  template <class T>
+  Result<std::optional<T>> value(std::string_view key) {
+    known_.push_back(std::string(key));
+    toml::node const* const node = table_.get(key);
+    if (node == nullptr) return std::optional<T>{};
+    auto const found = node->value_exact<T>();
+    if (!found) return wrong(*node, key, "has the wrong type");
+    return std::optional<T>{*found};
+  }
+
+  Result<void> text(std::string_view key, std::string& into) {
+    IMPOUND_TRY(found, value<std::string>(key));
+    if (found) into = *found;
+    return ok();
+  }
+
+  Result<void> count(std::string_view key, std::uint64_t& into) {
+    IMPOUND_TRY(found, value<std::int64_t>(key));
+    if (!found) return ok();
+    if (*found < 0) return wrong(*table_.get(key), key, "must not be negative");
+    into = static_cast<std::uint64_t>(*found);
+    return ok();
+  }
+
+  Result<std::optional<std::chrono::seconds>> duration(std::string_view key) {
+    IMPOUND_TRY(found, value<std::string>(key));
+    if (!found) return std::optional<std::chrono::seconds>{};
+    auto const parsed = parse_duration(*found);
+    if (!parsed) return wrong(*table_.get(key), key, "is no duration such as \"90s\", \"10m\" or \"6h\"");
+    return parsed;
+  }
+
+  Result<void> choice(std::string_view key, Pick& into) {
+    IMPOUND_TRY(found, value<std::string>(key));
+    if (!found) return ok();
+    if (*found == "all") into = Pick::all;
+    else if (*found == "matched") into = Pick::matched;
+    else if (*found == "none") into = Pick::none;
+    else return wrong(*table_.get(key), key, "must be \"matched\", \"all\" or \"none\"");
+    return ok();
+  }
+
+  Result<void> texts(std::string_view key, std::vector<std::string>& into) {
+    known_.push_back(std::string(key));
+    toml::node const* const node = table_.get(key);
+    if (node == nullptr) return ok();
+    toml::array const* const list = node->as_array();
+    if (list == nullptr) return wrong(*node, key, "must be a list of texts");
+    for (toml::node const& entry : *list) {
+      auto const one = entry.value_exact<std::string>();
+      if (!one) return wrong(entry, key, "must be a list of texts");
+      into.push_back(*one);
+    }
+    return ok();
+  }
+
+  /// Keys of the design whose feature is not there yet: only `value` (what impound does anyway) is taken.
+  Result<void> only(std::string_view key, std::string_view value_now) {
+    known_.push_back(std::string(key));
+    toml::node const* const node = table_.get(key);
+    if (node == nullptr) return ok();
+    if (auto const found = node->value_exact<std::string>(); found && *found == value_now) return ok();
+    std::string const now = value_now.empty() ? "it cannot be set" : "only \"" + std::string(value_now) + "\" is there";
+    return wrong(*node, key, "is not supported by this version (" + now + ")");
+  }
+
+  /// After all keys were asked for: whatever else stands there is an error.
+  Result<void> done() {
+    for (auto const& [key, node] : table_) {
+      bool known = false;
+      for (std::string const& name : known_) known = known || name == key.str();
+      if (!known) return wrong(node, key.str(), "is not a setting");
+    }
+    return ok();
+  }
+
+  Error wrong(toml::node const& node, std::string_view key, std::string_view why) const {
+    std::string const place = file_ + " line " + std::to_string(node.source().begin.line);
+    return Error{Code::usage, "setting " + (name_.empty() ? "" : name_ + ".") + std::string(key) + " " + std::string(why),
+                 place, "config/impound.toml shows every setting"};
+  }
+
+  toml::table const& table_;
+
+ private:
+  std::string name_;
+  std::string const& file_;
+  std::vector<std::string> known_;
+};
+
+Result<void> read_vault(Section in, Settings& to) {
+  IMPOUND_CHECK(in.text("path", to.vault));
+  IMPOUND_CHECK(in.text("operator", to.operator_name));
+  IMPOUND_CHECK(in.text("authority", to.authority));
+  IMPOUND_CHECK(in.text("key", to.key_file));
+  IMPOUND_CHECK(in.only("passphrase_file", ""));
+  IMPOUND_CHECK(in.only("last_checkpoint_copies", ""));
+  return in.done();
+}
+
+Result<void> read_network(Section in, Settings& to) {
+  IMPOUND_CHECK(in.only("default_route", "direct"));
+  IMPOUND_CHECK(in.texts("allow_net", to.allow_net));
+  IMPOUND_CHECK(in.text("user_agent", to.user_agent));
+  IMPOUND_CHECK(in.text("contact", to.contact));
+  IMPOUND_CHECK(in.only("require_netns", ""));
+  return in.done();
+}
+
+Result<void> read_torrents(Section in, Settings& to) {
+  IMPOUND_CHECK(in.only("dht", "off"));
+  IMPOUND_CHECK(in.only("digests", ""));
+  IMPOUND_TRY(metadata, in.duration("metadata_timeout"));
+  if (metadata) to.metadata_timeout = *metadata;
+  IMPOUND_TRY(timeout, in.duration("timeout"));
+  to.torrent_timeout = timeout;
+  std::uint64_t bytes_max = 0;
+  IMPOUND_CHECK(in.count("max_bytes", bytes_max));
+  if (bytes_max > 0) to.torrent_bytes_max = bytes_max;
+  IMPOUND_CHECK(in.count("max_files", to.torrent_files_max));
+  return in.done();
+}
+
+Result<void> read_capture(Section in, Settings& to) {
+  IMPOUND_CHECK(in.only("tls", "verify"));
+  IMPOUND_CHECK(in.count("max_bytes", to.capture_bytes_max));
+  IMPOUND_TRY(timeout, in.duration("timeout"));
+  if (timeout) to.capture_timeout = *timeout;
+  return in.done();
+}
+
+Result<void> read_limits(Section in, Settings& to) {
+  IMPOUND_CHECK(in.count("disk_reserve", to.disk_reserve));
+  IMPOUND_CHECK(in.only("daily_bytes", ""));
+  return in.done();
+}
+
+Result<void> read_source(Section in, Settings& to) {
+  SourceSettings source;
+  IMPOUND_CHECK(in.text("name", source.name));
+  IMPOUND_CHECK(in.text("profile", source.profile));
+  IMPOUND_CHECK(in.text("base_url", source.base_url));
+  IMPOUND_TRY(interval, in.duration("interval"));
+  if (interval) source.interval = *interval;
+  IMPOUND_CHECK(in.only("route", "direct"));
+  std::string case_name;
+  IMPOUND_CHECK(in.text("case", case_name));
+  if (!case_name.empty()) {
+    source.case_name = CaseName::parse(case_name);
+    if (!source.case_name)
+      return in.wrong(*in.table_.get("case"), "case", "must be [a-z0-9][a-z0-9._-]*, at most 64 characters");
+  }
+  IMPOUND_CHECK(in.choice("keep", source.keep));
+  IMPOUND_CHECK(in.choice("acquire", source.acquire));
+  IMPOUND_CHECK(in.only("follow", ""));
+  IMPOUND_CHECK(in.done());
+  for (auto const& [key, value] : {std::pair{"name", &source.name}, std::pair{"profile", &source.profile}})
+    if (value->empty()) return in.wrong(in.table_, key, "is missing");
+  for (SourceSettings const& other : to.sources)
+    if (other.name == source.name) return in.wrong(in.table_, "name", "\"" + source.name + "\" stands twice");
+  to.sources.push_back(std::move(source));
+  return ok();
+}
+
+Result<std::optional<std::string>> file_to_read(std::string const& config) {
+  if (!config.empty()) return std::optional{config};
+  if (char const* const named = std::getenv("IMPOUND_CONFIG"); named != nullptr && *named != '\0')
+    return std::optional<std::string>{named};
+  for (std::string const& place :
+       {user_folder("XDG_CONFIG_HOME", ".config") + "/impound/impound.toml", std::string("/etc/impound/impound.toml")})
+    if (::access(place.c_str(), F_OK) == 0) return std::optional{place};
+  return std::optional<std::string>{};
+}
+
+std::string quoted(std::string const& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>{text};
+  return out.str();
+}
+
+char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
+
+}  // namespace
+
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+  std::int64_t number = 0;
+  std::size_t at = 0;
+  for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+    number = number * 10 + (text[at] - '0');
+    if (number > 315'360'000) return std::nullopt;
+  }
+  if (at == 0) return std::nullopt;
+  std::string_view const unit = text.substr(at);
+  std::int64_t factor = 0;
+  if (unit.empty() || unit == "s") factor = 1;
+  if (unit == "m") factor = 60;
+  if (unit == "h") factor = 3600;
+  if (unit == "d") factor = 86'400;
+  std::int64_t const seconds = number * factor;
+  if (seconds <= 0 || seconds > 315'360'000) return std::nullopt;
+  return std::chrono::seconds{seconds};
+}
+
+std::string user_folder(char const* variable, char const* fallback) {
+  if (char const* const said = std::getenv(variable); said != nullptr && *said == '/') return said;
+  char const* home = std::getenv("HOME");
+  if (home == nullptr || *home != '/') {
+    passwd const* const account = ::getpwuid(::getuid());
+    home = account != nullptr ? account->pw_dir : "/";
+  }
+  return std::string(home) + "/" + fallback;
+}
+
+Result<Settings> parse_settings(std::string_view text, std::string const& file) {
+  Settings to;
+  toml::table table;
+  try {
+    table = toml::parse(text, file);
+  } catch (toml::parse_error const& wrong) {
+    return Error{Code::usage, "the settings are not TOML: " + std::string(wrong.description()),
+                 file + " line " + std::to_string(wrong.source().begin.line), {}};
+  }
+  Section top{table, "", file};
+  for (auto const& [key, node] : table) {
+    std::string const name{key.str()};
+    if (name == "source") {
+      toml::array const* const list = node.as_array();
+      if (list == nullptr) return top.wrong(node, name, "must be written [[source]]");
+      for (toml::node const& entry : *list) {
+        if (entry.as_table() == nullptr) return top.wrong(entry, name, "must be written [[source]]");
+        IMPOUND_CHECK(read_source(Section{*entry.as_table(), "source", file}, to));
+      }
+      continue;
+    }
+    toml::table const* const part = node.as_table();
+    if (name == "route" || name == "timestamps" || name == "watch_list" || name == "deny" || name == "alert")
+      return top.wrong(node, name, "is not supported by this version");
+    if (part == nullptr) return top.wrong(node, name, "is not a setting");
+    Section section{*part, name, file};
+    if (name == "vault") IMPOUND_CHECK(read_vault(section, to));
+    else if (name == "network") IMPOUND_CHECK(read_network(section, to));
+    else if (name == "torrents") IMPOUND_CHECK(read_torrents(section, to));
+    else if (name == "capture") IMPOUND_CHECK(read_capture(section, to));
+    else if (name == "limits") IMPOUND_CHECK(read_limits(section, to));
+    else return top.wrong(node, name, "is not a setting");
+  }
+  to.file = file;
+  return to;
+}
+
+Result<Settings> load_settings(std::string const& config) {
+  IMPOUND_TRY(file, file_to_read(config));
+  if (!file) return Settings{};
+  std::ifstream in(*file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in || text.tellp() > 1024 * 1024)
+    return Error{Code::usage, "cannot read the settings", *file, "Give another file with --config"};
+  return parse_settings(text.str(), *file);
+}
+
+std::string effective_text(Settings const& s) {
+  std::ostringstream out;
+  out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
+      << "\nauthority = " << quoted(s.authority) << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
+  for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
+  out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
+      << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
+  if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
+  if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
+  out << "max_files = " << s.torrent_files_max << "\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max
+      << "\ntimeout = \"" << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+  for (SourceSettings const& source : s.sources) {
+    out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)
+        << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";
+    if (source.case_name) out << "case = " << quoted(source.case_name->text()) << "\n";
+    out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire) << "\"\n";
+  }
+  return out.str();
+}
+
+}  // namespace impound::agent

@@ -1,0 +1,72 @@
+// What the operator decided: typed, read once, never changed afterwards.
+//
+// Read from one TOML file: --config, else $IMPOUND_CONFIG, else $XDG_CONFIG_HOME/impound/impound.toml, else
+// /etc/impound/impound.toml; without any, the defaults hold. A flag beats $IMPOUND_…, which beats the file. A key that is
+// not known is an error that names file, line and key: a misspelt protection must not be a silent hole. Settings whose
+// feature is not there yet are refused as well, never ignored.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evidence/values/case_name.h"
+#include "evidence/values/result.h"
+
+namespace impound::agent {
+
+enum class Pick { matched, all, none };  // `acquire` and `keep` of a source
+
+struct SourceSettings {
+  std::string name;
+  std::string profile;   // name of a file in config/sites, or a path that ends in .toml
+  std::string base_url;  // the operator's word: exempt from the address table for exactly its host and port
+  std::chrono::seconds interval{60};
+  std::optional<CaseName> case_name;
+  Pick keep = Pick::matched;
+  Pick acquire = Pick::matched;
+};
+
+struct Settings {
+  std::string file;  // where they were read, "" for the defaults
+
+  std::string vault;      // the vault's folder
+  std::string operator_name;
+  std::string authority;
+  std::string key_file;   // "" = the default place beside the other keys
+
+  std::vector<std::string> allow_net;  // CIDR[:PORT]
+  std::string user_agent;
+  std::string contact;
+
+  std::chrono::seconds metadata_timeout{600};
+  std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte
+  std::optional<std::uint64_t> torrent_bytes_max;
+  std::uint64_t torrent_files_max = 100'000;
+
+  std::uint64_t capture_bytes_max = 16 * 1024 * 1024;
+  std::chrono::seconds capture_timeout{60};
+
+  std::uint64_t disk_reserve = 64 * 1024 * 1024;  // free bytes that a download must leave
+
+  std::vector<SourceSettings> sources;
+};
+
+/// Finds and reads the file; `config` is --config, "" when not given. Code::usage for whatever is wrong in it.
+Result<Settings> load_settings(std::string const& config);
+
+/// The settings of one TOML text; `file` is for messages.
+Result<Settings> parse_settings(std::string_view toml, std::string const& file);
+
+/// The effective settings as TOML, for the exhibit that settings.loaded names. Holds no secret.
+std::string effective_text(Settings const& settings);
+
+/// "90s", "10m", "6h", "2d", or plain seconds; nothing for anything else, for zero and for more than 10 years.
+std::optional<std::chrono::seconds> parse_duration(std::string_view text);
+
+/// $XDG_<NAME>_HOME, else the home folder with `fallback` behind it.
+std::string user_folder(char const* variable, char const* fallback);
+
+}  // namespace impound::agent

@@ -1,0 +1,142 @@
+// Acquisitions: from "this torrent" to sealed exhibits and exactly one result.
+//
+// begin() makes the attempt durable before the first packet leaves; pump() takes the swarm's events one by one: metadata is
+// sealed first and at once, files when the torrent is whole (or given up), then the file list, then the result. An attempt
+// that a crash or Ctrl-C left open is taken up by the next begin() for the same torrent: same attempt, same staging folder.
+// Every way to end has its result, but for interrupt(), which keeps the state for the next run.
+//
+// One thread: the one that opened the session. The swarm's worker starts with the first acquisition.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/service/terminal.h"
+#include "agent/settings/settings.h"
+#include "agent/work/session.h"
+#include "agent/work/target.h"
+#include "fetchers/http/address_policy.h"
+#include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/swarm.h"
+
+namespace impound::agent {
+
+/// What led to an acquisition, and how it is to be done.
+struct Wanted {
+  TorrentTarget target;
+  std::optional<EntryId> cause;        // the entry that named it; absent for a person's command
+  std::optional<evidence::By> by;      // the person
+  std::optional<CaseName> case_name;
+  std::vector<std::string> peers;      // --peer HOST:PORT, exempt from the address table for exactly that
+  bool metadata_only = false;
+  std::optional<std::chrono::seconds> timeout;  // --timeout: without a new byte
+};
+
+struct AcquisitionOutcome {
+  InfoHashes hashes;
+  std::string name;                 // raw bytes of the torrent's name; "" without metadata
+  std::string state;                // complete, partial, failed, metadata_only
+  std::string reason;               // one of the worker protocol's words, "" when complete
+  std::string detail;
+  EntryId result;
+  std::uint64_t files = 0;
+  std::uint64_t files_sealed = 0;
+  std::uint64_t bytes_sealed = 0;
+  std::uint64_t uploaded_payload_bytes = 0;
+  std::uint64_t web_seeds_set_aside = 0;
+};
+
+struct Begun {
+  std::optional<EntryId> held;      // the result that completed it earlier; then nothing was started
+  bool taken_up = false;            // an attempt of an earlier run goes on
+  bool running_already = false;
+};
+
+class Acquisitions {
+ public:
+  Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Terminal& terminal);
+  ~Acquisitions();
+
+  Result<Begun> begin(Wanted wanted);
+  /// Attempts that an earlier run left open without a person behind them go on.
+  Result<std::size_t> take_up_open();
+  /// Waits at most `wait` for the swarm, or until `wake_descriptor` is readable, and works off what came.
+  Result<void> pump(std::chrono::milliseconds wait, int wake_descriptor);
+  bool idle() const { return running_.empty(); }
+  /// Ends the worker. Open attempts stay open, their data stays in staging.
+  void interrupt();
+  /// Those that ended since the last call.
+  std::vector<AcquisitionOutcome> take_outcomes();
+
+ private:
+  struct Running {
+    EntryId attempt;
+    InfoHashes hashes;
+    std::optional<CaseName> case_name;
+    fetchers::SwarmJob job;                         // to start it again after the worker died
+    std::optional<fetchers::Metainfo> metainfo;
+    std::optional<EntryId> metadata_entry;
+    std::optional<EntryId> metadata_exhibit;
+    std::set<std::string> sealed_before;            // path_hex, by an earlier run
+    std::uint64_t sealed_before_bytes = 0;
+    std::vector<fetchers::FileDone> files_done;
+    bool metadata_only = false;
+    unsigned deaths = 0;
+    std::string refused_reason;                     // we ended it ourselves, for this reason
+    std::string refused_detail;
+    std::uint64_t web_seeds_set_aside = 0;
+    std::optional<EntryId> torrent_capture;         // that brought the .torrent
+    fetchers::Progress progress;
+  };
+  /// What sealing made of an acquisition's payload.
+  struct Kept {
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+    bool disk_full = false;
+    std::vector<std::string> refused;
+    std::string lines;                              // application/vnd.impound.files+jsonl
+  };
+  /// How the swarm's part ended.
+  struct SwarmPart {
+    std::string reason;
+    std::string detail;
+    std::uint64_t downloaded = 0;
+    std::uint64_t uploaded = 0;
+  };
+
+  Result<EntryId> record_attempt(Wanted const& wanted, std::vector<std::string> const& refused);
+  Result<void> take_up(Running& running, OpenAcquisition const& open);
+  Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
+  std::optional<std::pair<std::string, std::string>> why_not(fetchers::Metainfo const& metainfo) const;
+  fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, std::vector<std::string>& refused) const;
+  Result<void> start_swarm();
+
+  Result<void> handle(fetchers::SwarmEvent event);
+  Result<void> on(fetchers::MetadataReceived const& event);
+  Result<void> on(fetchers::Progress const& event);
+  Result<void> on(fetchers::FileDone const& event);
+  Result<void> on(fetchers::Done const& event);
+  Result<void> on(fetchers::Failed const& event);
+  Result<void> on(fetchers::Incident const& event);
+  Result<void> on(fetchers::Ended const& event);
+  Result<void> finish(std::string const& job, SwarmPart ending);
+  Result<Kept> seal_payload(Running const& running);
+  Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
+  Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
+  Running* find(std::string const& job);
+  void show_progress();
+
+  Session& session_;
+  Settings const& settings_;
+  fetchers::AddressPolicy const& policy_;
+  Terminal& terminal_;
+  std::unique_ptr<fetchers::Swarm> swarm_;
+  std::map<std::string, Running> running_;          // by job id, which is the attempt's
+  std::vector<AcquisitionOutcome> outcomes_;
+};
+
+}  // namespace impound::agent

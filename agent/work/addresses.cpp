@@ -1,0 +1,97 @@
+#include "agent/work/addresses.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <charconv>
+#include <memory>
+
+#include "fetchers/ip_address.h"
+#include "fetchers/url.h"
+
+namespace impound::agent {
+
+using fetchers::AddressPolicy;
+using fetchers::IpAddress;
+
+namespace {
+
+constexpr std::size_t addresses_max = 16;  // of one name
+
+std::vector<IpAddress> look_up(std::string const& host) {
+  if (auto const literal = IpAddress::parse_any(host)) return {*literal};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return {};
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> const owned{found, ::freeaddrinfo};
+  std::vector<IpAddress> addresses;
+  for (addrinfo const* one = found; one != nullptr && addresses.size() < addresses_max; one = one->ai_next)
+    if (auto const address = IpAddress::from(one->ai_addr, one->ai_addrlen)) addresses.push_back(*address);
+  return addresses;
+}
+
+}  // namespace
+
+Result<HostPort> parse_host_port(std::string_view text) {
+  Error const wrong{Code::usage, "this is no HOST:PORT", std::string(text.substr(0, 120)), "Write 192.0.2.1:6881, [2001:db8::1]:6881 or peer.example:6881"};
+  auto const colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return wrong;
+  std::string_view host = text.substr(0, colon);
+  std::string_view const digits = text.substr(colon + 1);
+  if (host.front() == '[') {
+    if (host.size() < 3 || host.back() != ']') return wrong;
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return wrong;
+  }
+  std::uint16_t port = 0;
+  auto const read = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || port == 0) return wrong;
+  for (char c : host)
+    if (c <= ' ' || c == '/' || c == '@') return wrong;
+  return HostPort{std::string(host), port};
+}
+
+std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, AddressPolicy const& policy, bool named_by_operator) {
+  std::vector<fetchers::PeerAddress> peers;
+  auto const parsed = parse_host_port(host_port);
+  if (!parsed) return peers;
+  for (IpAddress const& address : look_up(parsed.value().host))
+    if (policy.check(address, parsed.value().port, named_by_operator)) peers.push_back({address.text(), parsed.value().port, named_by_operator});
+  return peers;
+}
+
+Result<void> tracker_allowed(std::string const& url, AddressPolicy const& policy) {
+  // Url reads http and https; a udp tracker's URL has the same shape.
+  std::string const shape = url.starts_with("udp://") ? "http" + url.substr(3) : url;
+  IMPOUND_TRY(parsed, fetchers::Url::parse(shape));
+  if (!parsed.is_literal()) return ok();
+  return policy.check(parsed.host(), parsed.port(), false);
+}
+
+std::vector<fetchers::AddressRule> blocked_rules(AddressPolicy const& policy) {
+  std::vector<fetchers::AddressRule> rules;
+  for (fetchers::AddressRange const& range : policy.blocked_ranges()) rules.push_back({range.first, range.last});
+  return rules;
+}
+
+std::vector<fetchers::AllowedEndpoint> allowed_rules(AddressPolicy const& policy) {
+  std::vector<fetchers::AllowedEndpoint> rules;
+  for (fetchers::AllowedRange const& range : policy.allowed_ranges()) rules.push_back({range.first, range.last, range.port});
+  return rules;
+}
+
+Result<AddressPolicy> address_policy(std::vector<std::string> const& allow_net) {
+  AddressPolicy policy;
+  for (std::string const& network : allow_net)
+    if (auto allowed = policy.allow(network); !allowed) {
+      Error error = std::move(allowed).error();
+      error.code = Code::usage;
+      return error;
+    }
+  return policy;
+}
+
+}  // namespace impound::agent

@@ -1,0 +1,142 @@
+#include "agent/work/past.h"
+
+#include <algorithm>
+
+#include "evidence/formats/hex.h"
+
+namespace impound::agent {
+
+using evidence::ReadEntry;
+
+std::optional<std::string> text_field(Json const& body, char const* name) {
+  auto const found = body.find(name);
+  if (found == body.end() || !found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+std::optional<std::uint64_t> count_field(Json const& body, char const* name) {
+  auto const found = body.find(name);
+  if (found == body.end() || !found->is_number_integer() || found->get<std::int64_t>() < 0) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
+std::vector<std::string> texts_field(Json const& body, char const* name) {
+  std::vector<std::string> texts;
+  auto const found = body.find(name);
+  if (found == body.end() || !found->is_array()) return texts;
+  for (Json const& one : *found)
+    if (one.is_string()) texts.push_back(one.get<std::string>());
+  return texts;
+}
+
+InfoHashes hashes_field(Json const& body) {
+  InfoHashes hashes;
+  if (auto const v1 = text_field(body, "info_hash_v1")) hashes.v1 = digest_from_hex<InfoHashV1>(*v1);
+  if (auto const v2 = text_field(body, "info_hash_v2")) hashes.v2 = digest_from_hex<InfoHashV2>(*v2);
+  return hashes;
+}
+
+void add_hashes(Json& body, InfoHashes const& hashes) {
+  if (hashes.v1) body["info_hash_v1"] = hex(*hashes.v1);
+  if (hashes.v2) body["info_hash_v2"] = hex(*hashes.v2);
+}
+
+std::optional<EntryId> Past::held(InfoHashes const& hashes) const {
+  if (hashes.v1)
+    if (auto const found = held_v1_.find(*hashes.v1); found != held_v1_.end()) return found->second;
+  if (hashes.v2)
+    if (auto const found = held_v2_.find(*hashes.v2); found != held_v2_.end()) return found->second;
+  return std::nullopt;
+}
+
+void Past::mark_held(InfoHashes const& hashes, EntryId const& result) {
+  if (hashes.v1) held_v1_.insert_or_assign(*hashes.v1, result);
+  if (hashes.v2) held_v2_.insert_or_assign(*hashes.v2, result);
+}
+
+OpenAcquisition const* Past::open_for(InfoHashes const& hashes) const {
+  for (auto const& [id, open] : open_)
+    if (same_torrent(open.hashes, hashes)) return &open;
+  return nullptr;
+}
+
+void Past::take(ReadEntry const& entry) {
+  std::string const kind{entry.kind()};
+  Json const& body = entry.body();
+  if (kind == "capture.attempt") {
+    open_captures_.emplace(entry.id(), body);
+  } else if (kind == "capture.result") {
+    take_capture_result(entry);
+  } else if (kind == "acquisition.attempt") {
+    OpenAcquisition open{entry.id(), hashes_field(body), body, {}, {}, {}, {}, false, entry.json.contains("by"), {}, 0};
+    if (auto const name = text_field(entry.json, "case")) open.case_name = CaseName::parse(*name);
+    open_.emplace(entry.id(), std::move(open));
+  } else if (kind == "acquisition.metadata" && entry.of()) {
+    if (auto const open = open_.find(*entry.of()); open != open_.end()) {
+      open->second.metadata = body;
+      open->second.metadata_entry = entry.id();
+      // A magnet may have named one hash only; the info dict gave the other.
+      InfoHashes const found = hashes_field(body);
+      if (found.v1) open->second.hashes.v1 = found.v1;
+      if (found.v2) open->second.hashes.v2 = found.v2;
+    }
+  } else if (kind == "acquisition.result") {
+    take_acquisition_result(entry);
+  } else if (kind == "exhibit.sealed") {
+    take_exhibit(entry);
+  } else if (kind == "settings.loaded") {
+    settings_sha256_ = text_field(body, "sha256").value_or("");
+  }
+}
+
+void Past::take_capture_result(ReadEntry const& entry) {
+  Json const& body = entry.body();
+  if (entry.of()) {
+    auto const attempt = open_captures_.find(*entry.of());
+    if (attempt != open_captures_.end()) {
+      auto const source = text_field(attempt->second, "source");
+      auto const key = text_field(attempt->second, "key");
+      if (source && key && text_field(body, "outcome") == "captured") mark_seen(*source, *key);
+      open_captures_.erase(attempt);
+    }
+  }
+  auto const records = body.find("records");
+  if (records == body.end() || !records->is_array()) return;
+  for (Json const& record : *records) {
+    auto const file = text_field(record, "file");
+    auto const offset = count_field(record, "offset");
+    auto const length = count_field(record, "length");
+    if (!file || !offset || !length) continue;
+    std::uint64_t& end = warc_ends_[*file];
+    end = std::max(end, *offset + *length);
+  }
+}
+
+void Past::take_exhibit(ReadEntry const& entry) {
+  Json const& body = entry.body();
+  exhibits_.insert(entry.id().text());
+  auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
+  if (digest) objects_.insert(*digest);
+  if (!entry.of()) return;
+  auto const open = open_.find(*entry.of());
+  if (open == open_.end()) return;
+  auto const role = text_field(body, "role");
+  if (role == "torrent" || role == "info_dict") {
+    open->second.torrent = digest;
+    open->second.torrent_is_whole = role == "torrent";
+  }
+  if (role == "payload" && body.contains("origin")) {
+    if (auto const path = text_field(body["origin"], "path_hex")) open->second.sealed_paths.insert(*path);
+    open->second.sealed_bytes += count_field(body, "size").value_or(0);
+  }
+}
+
+void Past::take_acquisition_result(ReadEntry const& entry) {
+  if (!entry.of()) return;
+  auto const open = open_.find(*entry.of());
+  if (open == open_.end()) return;
+  if (text_field(entry.body(), "state") == "complete") mark_held(open->second.hashes, entry.id());
+  open_.erase(open);
+}
+
+}  // namespace impound::agent

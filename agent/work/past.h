@@ -1,0 +1,85 @@
+// What the custody log tells at start: seen items, open attempts, torrents that are held, objects that are named.
+//
+// Rebuilt by reading every entry once; it lives in memory for one run, the log stays the only truth. Memory grows with the
+// number of exhibits (about 100 bytes each), not with their size. One thread.
+// Gap: an index kept between runs will replace this scan; until then a start reads the whole log.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "evidence/custody_entry.h"
+#include "evidence/values/digest.h"
+#include "evidence/values/info_hash.h"
+
+namespace impound::agent {
+
+struct OpenAcquisition {
+  EntryId attempt;
+  InfoHashes hashes;
+  Json body;                     // of the attempt: trackers, peers, limits
+  std::optional<CaseName> case_name;
+  std::optional<Json> metadata;  // body of acquisition.metadata, once it is known
+  std::optional<EntryId> metadata_entry;
+  std::optional<Sha256> torrent;           // object that holds the .torrent or the info dict
+  bool torrent_is_whole = false;           // a .torrent, not only an info dict
+  bool by_person = false;                  // a command's, not a source's
+  std::set<std::string> sealed_paths;      // path_hex of the payload files that are sealed already
+  std::uint64_t sealed_bytes = 0;
+};
+
+class Past {
+ public:
+  /// Takes one entry, in the log's order.
+  void take(evidence::ReadEntry const& entry);
+
+  bool seen(std::string const& source, std::string const& key) const { return seen_.contains({source, key}); }
+  void mark_seen(std::string const& source, std::string const& key) { seen_.insert({source, key}); }
+
+  /// The acquisition.result that completed this torrent, if there is one.
+  std::optional<EntryId> held(InfoHashes const& hashes) const;
+  void mark_held(InfoHashes const& hashes, EntryId const& result);
+
+  /// The attempt without a result for this torrent, if there is one.
+  OpenAcquisition const* open_for(InfoHashes const& hashes) const;
+  std::map<EntryId, OpenAcquisition> const& open_acquisitions() const { return open_; }
+  void close(EntryId const& attempt) { open_.erase(attempt); }
+
+  /// Attempts of captures that a crash left without a result, with their bodies.
+  std::map<EntryId, Json> const& open_captures() const { return open_captures_; }
+
+  bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit.text()); }
+  std::set<Sha256> const& objects() const { return objects_; }
+  std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
+  std::string const& settings_sha256() const { return settings_sha256_; }
+
+ private:
+  void take_capture_result(evidence::ReadEntry const& entry);
+  void take_exhibit(evidence::ReadEntry const& entry);
+  void take_acquisition_result(evidence::ReadEntry const& entry);
+
+  std::set<std::pair<std::string, std::string>> seen_;
+  std::map<InfoHashV1, EntryId> held_v1_;
+  std::map<InfoHashV2, EntryId> held_v2_;
+  std::map<EntryId, OpenAcquisition> open_;
+  std::map<EntryId, Json> open_captures_;
+  std::unordered_set<std::string> exhibits_;
+  std::set<Sha256> objects_;
+  std::map<std::string, std::uint64_t> warc_ends_;
+  std::string settings_sha256_;
+};
+
+/// Fields of a logged body; absent or of another type gives nothing.
+std::optional<std::string> text_field(Json const& body, char const* name);
+std::optional<std::uint64_t> count_field(Json const& body, char const* name);
+std::vector<std::string> texts_field(Json const& body, char const* name);
+InfoHashes hashes_field(Json const& body);
+/// Adds info_hash_v1 and info_hash_v2, what is there of them.
+void add_hashes(Json& body, InfoHashes const& hashes);
+
+}  // namespace impound::agent

@@ -1,0 +1,154 @@
+#include "agent/work/recorder.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+namespace impound::agent {
+
+namespace {
+
+constexpr std::chrono::milliseconds publish_after{1000};
+constexpr std::size_t group_entries_max = 1000;
+
+Error poisoned(Error const& error) {
+  spdlog::error("the custody log takes no more: {}", line(error));
+  return error;
+}
+
+}  // namespace
+
+Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker)
+    : log_(std::move(log)), maker_(std::move(maker)), thread_([this] { run(); }) {
+  ::pthread_setname_np(thread_.native_handle(), "recorder");
+}
+
+Recorder::~Recorder() { (void)stop(); }
+
+Result<std::vector<EntryId>> Recorder::ask(std::vector<evidence::EntryDraft> drafts) {
+  std::future<Result<std::vector<EntryId>>> answer;
+  {
+    std::lock_guard const hold{lock_};
+    if (stopping_) return Error{Code::io, "the custody log is closed", {}, {}};
+    waiting_.push_back(Request{std::move(drafts), {}});
+    answer = waiting_.back().answer.get_future();
+  }
+  arrived_.notify_one();
+  return answer.get();
+}
+
+Result<std::vector<EntryId>> Recorder::record(std::vector<evidence::EntryDraft> drafts) {
+  if (drafts.empty()) return std::vector<EntryId>{};
+  return ask(std::move(drafts));
+}
+
+Result<EntryId> Recorder::record(evidence::EntryDraft draft) {
+  std::vector<evidence::EntryDraft> one;
+  one.push_back(std::move(draft));
+  IMPOUND_TRY(ids, ask(std::move(one)));
+  return ids.front();
+}
+
+Result<void> Recorder::publish() {
+  IMPOUND_CHECK(ask({}));
+  return ok();
+}
+
+Result<void> Recorder::stop() {
+  Result<void> said = ok();
+  if (thread_.joinable()) {
+    said = publish();
+    {
+      std::lock_guard const hold{lock_};
+      stopping_ = true;
+    }
+    arrived_.notify_one();
+    thread_.join();
+  }
+  return said;
+}
+
+void Recorder::run() {
+  for (;;) {
+    std::deque<Request> batch = wait_for_requests();
+    if (!batch.empty()) {
+      serve(std::move(batch));
+      continue;
+    }
+    publish_when_due(false);
+    std::lock_guard const hold{lock_};
+    if (stopping_ && waiting_.empty()) return;
+  }
+}
+
+/// Requests until a group is full; none when it is time to publish, or to end.
+std::deque<Recorder::Request> Recorder::wait_for_requests() {
+  std::unique_lock hold{lock_};
+  auto const something = [this] { return !waiting_.empty() || stopping_; };
+  if (unsigned_since_)
+    arrived_.wait_until(hold, *unsigned_since_ + publish_after, something);
+  else
+    arrived_.wait(hold, something);
+  // A steady stream of entries must not put the signature off.
+  if (unsigned_since_ && std::chrono::steady_clock::now() >= *unsigned_since_ + publish_after) return {};
+  std::deque<Request> batch;
+  std::size_t entries = 0;
+  while (!waiting_.empty() && entries < group_entries_max) {
+    entries += waiting_.front().drafts.size();
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  return batch;
+}
+
+void Recorder::serve(std::deque<Request> batch) {
+  std::vector<std::string> entries;
+  std::vector<std::pair<Request*, std::vector<EntryId>>> good;
+  bool publish_asked = false;
+  for (Request& request : batch) {
+    std::vector<EntryId> ids;
+    std::optional<Error> wrong = poisoned_;
+    std::size_t const before = entries.size();
+    for (evidence::EntryDraft const& draft : request.drafts) {
+      if (wrong) break;
+      auto made = maker_.make(draft);
+      if (!made) {
+        wrong = made.error();
+        break;
+      }
+      ids.push_back(made.value().id);
+      spdlog::info("entry kind={} id={}{}", made.value().kind, made.value().id.text(), draft.of ? " of=" + draft.of->text() : "");
+      entries.push_back(std::move(made.value().bytes));
+    }
+    if (wrong) {
+      entries.resize(before);  // a request is one group, or nothing of it
+      request.answer.set_value(*wrong);
+      continue;
+    }
+    publish_asked = publish_asked || request.drafts.empty();
+    good.emplace_back(&request, std::move(ids));
+  }
+  if (!entries.empty()) {
+    if (auto appended = log_->append(entries); !appended) poisoned_ = poisoned(appended.error());
+    else if (!unsigned_since_) unsigned_since_ = std::chrono::steady_clock::now();
+  }
+  if (publish_asked && !poisoned_) publish_when_due(true);
+  for (auto& [request, ids] : good) {
+    if (poisoned_) request->answer.set_value(*poisoned_);
+    else request->answer.set_value(std::move(ids));
+  }
+}
+
+void Recorder::publish_when_due(bool asked) {
+  if (poisoned_ || log_->published_size() == log_->size()) {
+    unsigned_since_.reset();
+    return;
+  }
+  bool const due = unsigned_since_ && std::chrono::steady_clock::now() >= *unsigned_since_ + publish_after;
+  if (!asked && !due) return;
+  if (auto published = log_->publish(); !published) poisoned_ = poisoned(published.error());
+  unsigned_since_.reset();
+}
+
+}  // namespace impound::agent

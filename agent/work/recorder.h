@@ -1,0 +1,62 @@
+// The writer: one thread that owns the custody log, and so the only place where an entry is made.
+//
+// record() may be called from any thread and returns when its entries are durable (acknowledged); entries that arrive
+// together share one group and one fdatasync. Whatever was appended is under a signed checkpoint at most a second later,
+// and at once by publish() and at the end. After a failed write or sync the log is poisoned: every call returns that error.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "evidence/custody_entry.h"
+#include "evidence/custody_log.h"
+#include "evidence/values/entry_id.h"
+#include "evidence/values/result.h"
+
+namespace impound::agent {
+
+class Recorder {
+ public:
+  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker);
+  ~Recorder();
+  Recorder(Recorder const&) = delete;
+  Recorder& operator=(Recorder const&) = delete;
+
+  /// Durable when it returns. The ids are those of the drafts, in order.
+  Result<std::vector<EntryId>> record(std::vector<evidence::EntryDraft> drafts);
+  Result<EntryId> record(evidence::EntryDraft draft);
+  /// What was recorded before is under a signed checkpoint when it returns.
+  Result<void> publish();
+  /// Publishes and ends the thread. Later calls fail.
+  Result<void> stop();
+
+ private:
+  struct Request {
+    std::vector<evidence::EntryDraft> drafts;  // none: publish
+    std::promise<Result<std::vector<EntryId>>> answer;
+  };
+
+  Result<std::vector<EntryId>> ask(std::vector<evidence::EntryDraft> drafts);
+  void run();
+  void serve(std::deque<Request> batch);
+  std::deque<Request> wait_for_requests();
+  void publish_when_due(bool asked);
+
+  std::unique_ptr<evidence::CustodyLog> log_;
+  evidence::EntryMaker maker_;
+  std::mutex lock_;
+  std::condition_variable arrived_;
+  std::deque<Request> waiting_;
+  bool stopping_ = false;
+  std::optional<Error> poisoned_;                                         // writer thread only
+  std::optional<std::chrono::steady_clock::time_point> unsigned_since_;  // writer thread only
+  std::thread thread_;
+};
+
+}  // namespace impound::agent

@@ -1,0 +1,227 @@
+#include "agent/work/session.h"
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+#include "evidence/log_reader.h"
+#include "evidence/reserve.h"
+#include "evidence/start_recovery.h"
+#include "evidence/warc/unlogged.h"
+#include "evidence/system/clock.h"
+
+namespace impound::agent {
+
+using evidence::EntryDraft;
+
+namespace {
+
+constexpr std::size_t listed_max = 50;  // no entry holds a longer list
+
+std::string login_name() {
+  passwd const* const account = ::getpwuid(::getuid());
+  return account != nullptr ? account->pw_name : "uid-" + std::to_string(::getuid());
+}
+
+Result<std::string> digest_of_file(std::string const& path) {
+  auto const slash = path.rfind('/');
+  IMPOUND_TRY(folder, LinuxDisk::open_at(path.substr(0, slash)));
+  IMPOUND_TRY(file, DiskFile::open(*folder, path.substr(slash + 1), Open::read));
+  Sha256Stream stream;
+  std::vector<std::byte> block(1024 * 1024);
+  for (std::uint64_t at = 0;;) {
+    IMPOUND_TRY(count, file.read(at, block));
+    if (count == 0) return hex(stream.finish());
+    stream.add(Bytes{block}.first(count));
+    at += count;
+  }
+}
+
+std::string own_program() {
+  char path[4096];
+  ssize_t const length = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : std::string();
+}
+
+Json started_body(std::string const& command) {
+  utsname host{};
+  ::uname(&host);
+  Json body{{"program", "impound"},
+            {"version", IMPOUND_VERSION},
+            {"command", command},
+            {"pid", ::getpid()},
+            {"kernel", std::string(host.sysname) + " " + host.release + " " + host.machine},
+            {"libraries", {{"curl", ::curl_version_info(CURLVERSION_NOW)->version}, {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)}}}};
+  // Without /proc there is no way to say which binary runs; the entry then says nothing rather than something untrue.
+  if (auto digest = digest_of_file(own_program())) body["binary_sha256"] = std::move(digest).value();
+  return body;
+}
+
+/// Waits a moment for a writer to let go of a file; the sealing calls it between its tries for the lease.
+void pause_for_lease() { ::poll(nullptr, 0, 1000); }
+
+}  // namespace
+
+std::string state_folder(evidence::VaultIdentity const& identity) {
+  return user_folder("XDG_STATE_HOME", ".local/state") + "/impound/" + identity.short_name();
+}
+
+std::string default_key_file(evidence::VaultIdentity const& identity) {
+  return user_folder("XDG_CONFIG_HOME", ".config") + "/impound/keys/" + identity.short_name() + ".pem";
+}
+
+std::string vault_folder(Settings const& settings) {
+  if (!settings.vault.empty()) return settings.vault;
+  return user_folder("XDG_DATA_HOME", ".local/share") + "/impound/vault";
+}
+
+Result<void> make_process_folder(std::string const& path) {
+  for (std::size_t end = 1; end != std::string::npos;) {
+    end = path.find('/', end);
+    std::string const part = path.substr(0, end);
+    if (!part.empty() && ::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+      return from_errno(errno, "cannot make the folder", part);
+    if (end != std::string::npos) ++end;
+  }
+  return ok();
+}
+
+evidence::By who(Settings const& settings) {
+  return {login_name(), settings.operator_name.empty() ? login_name() : settings.operator_name, ::getuid()};
+}
+
+Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::string const& command, Clock& clock,
+                                               Randomness& randomness) {
+  std::unique_ptr<Session> session{new Session(clock, randomness)};
+  IMPOUND_TRY(vault, evidence::Vault::open_for_writing(vault_folder(settings)));
+  session->vault_ = std::move(vault);
+  evidence::VaultIdentity const& identity = session->vault_->identity();
+
+  std::string const state = state_folder(identity);
+  IMPOUND_CHECK(make_process_folder(state));
+  IMPOUND_TRY(state_disk, LinuxDisk::open_at(state));
+  session->state_ = std::move(state_disk);
+  // Copies of one vault share this memory, each with a lock of its own: compare-and-swap needs the memory's lock, too.
+  if (::flock(session->state_->folder(), LOCK_EX | LOCK_NB) != 0)
+    return Error{Code::held, "another copy of this vault is in use", state, "Wait for it, or stop it; two copies of a vault must never both be written to"};
+
+  std::string const key_file = settings.key_file.empty() ? default_key_file(identity) : settings.key_file;
+  auto const slash = key_file.rfind('/');
+  IMPOUND_TRY(key_folder, LinuxDisk::open_at(slash == std::string::npos ? "." : slash == 0 ? "/" : key_file.substr(0, slash)));
+  IMPOUND_TRY(key, evidence::SigningKey::load(*key_folder, key_file.substr(slash + 1)));
+  if (key.vkey(identity.origin) != identity.vkey)
+    return Error{Code::usage, "this key is not the one that the vault was made with", key_file,
+                 "Name the right one with [vault] key"};
+  session->key_.emplace(std::move(key));
+
+  IMPOUND_TRY(log, evidence::CustodyLog::open(session->disk(), *session->state_, *session->key_, identity.origin));
+  std::uint64_t const recovered_entries = log->recovered_entries();
+  IMPOUND_CHECK(session->read_past(identity.vkey));
+  IMPOUND_CHECK(session->start_recording(command, std::move(log)));
+  IMPOUND_CHECK(session->recover(recovered_entries));
+  IMPOUND_CHECK(session->record_settings(settings));
+  return session;
+}
+
+Result<void> Session::read_past(std::string const& vkey) {
+  IMPOUND_TRY(reader, evidence::LogReader::open(disk(), vkey));
+  return reader.each(0, reader.checkpoint().size, [this](std::uint64_t index, std::string_view bytes) -> Result<void> {
+    IMPOUND_TRY(entry, evidence::read_entry(index, bytes));
+    past_.take(entry);
+    return ok();
+  });
+}
+
+Result<void> Session::start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log) {
+  evidence::EntryMaker maker{clock_, randomness_};
+  EntryId const id = new_id();
+  maker.session(id);
+  recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker));
+  sealing_ = std::make_unique<evidence::Sealing>(disk(), ::getuid(), [this](std::vector<EntryDraft> drafts) -> Result<void> {
+    IMPOUND_CHECK(recorder_->record(std::move(drafts)));
+    return ok();
+  }, pause_for_lease);
+  IMPOUND_CHECK(recorder_->record(EntryDraft{"agent.started", started_body(command), {}, {}, {}, {}, id}));
+  return ok();
+}
+
+/// Everything that a crash may have left half done, in DESIGN's order; the same steps find nothing after a clean stop.
+Result<void> Session::recover(std::uint64_t recovered_entries) {
+  IMPOUND_TRY(plans, sealing_->recover([this](EntryId const& exhibit) { return past_.logged(exhibit); }));
+  if (plans > 0) {
+    // The plans' exhibits are entries now, and the past must know their objects before anything is set aside.
+    IMPOUND_CHECK(recorder_->publish());
+    past_ = Past{};
+    IMPOUND_CHECK(read_past(vault_->identity().vkey));
+  }
+  IMPOUND_TRY(report, evidence::set_aside_unnamed(disk(), {past_.objects().begin(), past_.objects().end()}));
+  std::vector<std::string> const& objects = report.objects;
+  IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
+  for (std::string const& name : objects)
+    IMPOUND_CHECK(recorder_->record(EntryDraft{"incident.raised", {{"what", "an object that no entry names was set aside"}, {"where", name}}, {}, {}, {}, {}, {}}));
+
+  Json attempts = Json::array();
+  std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();
+  for (auto const& [id, attempt] : past_.open_acquisitions())
+    if (attempts.size() < listed_max) attempts.push_back(id.text());
+  for (auto const& [id, body] : past_.open_captures())
+    if (attempts.size() < listed_max) attempts.push_back(id.text());
+  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0) return evidence::make_reserve(disk());
+
+  IMPOUND_TRY(recovered, recorder_->record(EntryDraft{"agent.recovered",
+      {{"open_attempts", open}, {"attempts", attempts}, {"entries", recovered_entries}, {"sealing_plans", plans},
+       {"objects_set_aside", objects.size()}, {"warc_bytes_set_aside", warc_bytes}}, {}, {}, {}, {}, {}}));
+  // A capture that a crash cut is closed with what is known of it; the next poll starts a new attempt.
+  for (auto const& [id, body] : past_.open_captures())
+    IMPOUND_CHECK(recorder_->record(EntryDraft{"capture.result",
+        {{"outcome", "interrupted"}, {"url", text_field(body, "url").value_or("unknown")}, {"kept", false}}, {}, recovered, id, {}, {}}));
+  if (!past_.open_acquisitions().empty())
+    remarks_.push_back(std::to_string(past_.open_acquisitions().size()) + " acquisition(s) of an earlier run are still open");
+  if (plans + recovered_entries > 0)
+    remarks_.push_back("the last run ended without closing the vault: what it had acknowledged was brought in");
+  return evidence::make_reserve(disk());
+}
+
+Result<void> Session::record_settings(Settings const& settings) {
+  std::string const text = effective_text(settings);
+  std::string const digest = hex(sha256(bytes_of(text)));
+  if (digest == past_.settings_sha256()) return ok();
+  EntryId const exhibit = new_id();
+  EntryDraft draft{"exhibit.sealed", {{"role", "settings"}, {"media_type", "application/toml"}, {"origin", {{"type", "agent"}}}}, {}, {}, {}, {}, exhibit};
+  IMPOUND_TRY(sealed, sealing_->seal_bytes(bytes_of(text), std::move(draft)));
+  if (sealed.refused) return *sealed.refused;
+  IMPOUND_CHECK(recorder_->record(EntryDraft{"settings.loaded", {{"sha256", digest}, {"exhibit", exhibit.text()}}, {}, {}, {}, {}, {}}));
+  return ok();
+}
+
+Result<evidence::WarcWriter*> Session::warc() {
+  if (!warc_) {
+    IMPOUND_TRY(writer, evidence::WarcWriter::open(disk(), clock_, randomness_, "impound/" IMPOUND_VERSION));
+    warc_ = std::move(writer);
+  }
+  return warc_.get();
+}
+
+Result<void> Session::close(std::string const& reason) {
+  if (closed_) return ok();
+  closed_ = true;
+  auto const said = recorder_->record(EntryDraft{"agent.stopped", {{"reason", reason}}, {}, {}, {}, {}, {}});
+  auto const stopped = recorder_->stop();
+  if (!said) return said.error();
+  return stopped;
+}
+
+Session::~Session() {
+  if (recorder_) (void)close("error");
+}
+
+}  // namespace impound::agent

@@ -1,0 +1,82 @@
+// A run of the agent over one vault: opened, recovered, recorded, closed.
+//
+// open() is the whole start of DESIGN's order: lock → log recovered (or a rollback refused) → the past read → agent.started →
+// sealing plans carried on → what nothing names set aside → open attempts listed → settings.loaded when they changed.
+// Everything that writes evidence goes through the recorder and the sealing of a session. One thread, but for the recorder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/settings/settings.h"
+#include "agent/work/past.h"
+#include "agent/work/recorder.h"
+#include "evidence/sealing.h"
+#include "evidence/signing_key.h"
+#include "evidence/vault.h"
+#include "evidence/warc/writer.h"
+
+namespace impound {
+class Clock;
+class Randomness;
+}
+
+namespace impound::agent {
+
+/// Where a vault's memory and key lie: named by the vault's short name, outside the vault.
+std::string state_folder(evidence::VaultIdentity const& identity);
+std::string default_key_file(evidence::VaultIdentity const& identity);
+
+/// The vault's folder: --vault, $IMPOUND_VAULT, settings, $XDG_DATA_HOME/impound/vault.
+std::string vault_folder(Settings const& settings);
+
+/// Makes a folder of the process's own (0700) and those above it that are missing.
+Result<void> make_process_folder(std::string const& path);
+
+/// Who asks: uid, login name and --operator.
+evidence::By who(Settings const& settings);
+
+class Session {
+ public:
+  /// `command`: what the holder is called in agent.started and to others, e.g. "fetch". Code::held when the vault is taken.
+  static Result<std::unique_ptr<Session>> open(Settings const& settings, std::string const& command, Clock& clock,
+                                               Randomness& randomness);
+  /// agent.stopped, everything under a signature, lock given back. `reason`: "done", "signal" or "error".
+  Result<void> close(std::string const& reason);
+  ~Session();
+
+  evidence::Vault& vault() { return *vault_; }
+  Disk& disk() { return vault_->disk(); }
+  Recorder& recorder() { return *recorder_; }
+  evidence::Sealing& sealing() { return *sealing_; }
+  Past& past() { return past_; }
+  Clock& clock() { return clock_; }
+  Randomness& randomness() { return randomness_; }
+  EntryId new_id() { return EntryId::make(clock_, randomness_); }
+  /// Opened at the first capture.
+  Result<evidence::WarcWriter*> warc();
+  /// Lines about the start that the operator should see ("taken up after a crash: …").
+  std::vector<std::string> const& remarks() const { return remarks_; }
+
+ private:
+  Session(Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
+  Result<void> read_past(std::string const& vkey);
+  Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log);
+  Result<void> recover(std::uint64_t recovered_entries);
+  Result<void> record_settings(Settings const& settings);
+
+  Clock& clock_;
+  Randomness& randomness_;
+  std::unique_ptr<evidence::Vault> vault_;
+  std::unique_ptr<LinuxDisk> state_;
+  std::optional<evidence::SigningKey> key_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<evidence::Sealing> sealing_;
+  std::unique_ptr<evidence::WarcWriter> warc_;
+  Past past_;
+  std::vector<std::string> remarks_;
+  bool closed_ = false;
+};
+
+}  // namespace impound::agent

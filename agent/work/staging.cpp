@@ -1,0 +1,35 @@
+#include "agent/work/staging.h"
+
+namespace impound::agent {
+
+namespace {
+
+constexpr unsigned depth_max = 200;
+
+void remove_tree(Disk& vault, std::string const& path, unsigned depth) {
+  auto const entries = vault.list(path, 10'000'000);
+  if (!entries || depth == 0) return;
+  for (FolderEntry const& entry : entries.value()) {
+    std::string const below = path + "/" + entry.name;
+    if (entry.type == FileFacts::Type::folder) remove_tree(vault, below, depth - 1);
+    else (void)vault.remove(below);
+  }
+  (void)vault.remove_folder(path);
+}
+
+}  // namespace
+
+std::string staging_path(std::string const& folder) { return "staging/swarm/" + folder; }
+
+Result<void> make_staging_folder(Disk& vault, std::string const& folder) {
+  auto made = vault.make_folder(staging_path(folder));
+  if (!made && made.error().code != Code::exists) return std::move(made).error();
+  return ok();
+}
+
+Result<void> remove_staging_folder(Disk& vault, std::string const& folder) {
+  remove_tree(vault, staging_path(folder), depth_max);
+  return ok();
+}
+
+}  // namespace impound::agent

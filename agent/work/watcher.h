@@ -1,0 +1,99 @@
+// Watching sources: list → new items → capture → references → acquisitions, politely, until told to stop.
+//
+// A plain loop over one thread: what is due is done, then the swarm is listened to until the next thing is due. An item is
+// captured once (the log remembers it); one that could not be had is asked for again while the site still lists it. Routine
+// looks are counted and told in source.polled at most every 10 minutes, at least every 6 hours, and at the end.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/service/terminal.h"
+#include "agent/settings/settings.h"
+#include "agent/work/acquisition.h"
+#include "agent/work/capture.h"
+#include "agent/work/interrupt.h"
+#include "agent/work/session.h"
+#include "fetchers/http/client.h"
+#include "fetchers/http/pace.h"
+#include "fetchers/references/scanner.h"
+#include "fetchers/sites/json_list.h"
+#include "fetchers/sites/site_profile.h"
+
+namespace impound::agent {
+
+/// A source of the settings with its profile read and its place proven, before any vault is opened.
+struct WatchedSource {
+  SourceSettings settings;
+  fetchers::SiteProfile profile;
+  fetchers::Url base;
+};
+
+/// Reads the profile: a path that ends in .toml, else config/sites/<profile>.toml beside the program or in /etc, /usr/share.
+Result<WatchedSource> watched_source(SourceSettings const& settings);
+
+struct WatchTally {
+  std::uint64_t polls = 0;
+  std::uint64_t polls_failed = 0;
+  std::uint64_t captured = 0;
+  std::uint64_t acquisitions = 0;
+  std::uint64_t acquisitions_failed = 0;
+};
+
+class Watcher {
+ public:
+  Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Interrupt& interrupt,
+          Terminal& terminal);
+
+  /// `once`: every source is polled once and all that follows from it is worked off. Otherwise until a signal, or until
+  /// `until` has passed.
+  Result<void> run(bool once, std::optional<std::chrono::seconds> until);
+  WatchTally const& tally() const { return tally_; }
+
+ private:
+  struct State {
+    WatchedSource const* source = nullptr;
+    std::int64_t next_poll_us = 0;                  // boot time
+    std::int64_t next_item_us = 0;
+    std::deque<fetchers::ListedItem> waiting;
+    std::set<std::string> failed_keys;              // tried since the last poll
+    bool poll_booked = false;                       // its turn in the host's pace is booked and has not come yet
+    bool item_booked = false;
+    bool polled_once = false;
+    bool down = false;
+    // counted since the last source.polled
+    std::uint64_t polls = 0, listed = 0, fresh = 0, failed = 0;
+    std::int64_t first_utc_us = 0, last_utc_us = 0, told_boot_us = 0;
+  };
+
+  bool may_ask_now(WatchedSource const& source, bool& booked, std::int64_t& next_us);
+  Result<void> poll(State& state);
+  Result<void> take_item(State& state);
+  Result<void> follow_references(State& state, fetchers::ListedItem const& item, Captured const& captured);
+  Result<void> acquire(State& state, TorrentTarget target, EntryId const& cause);
+  Result<void> acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause);
+  Result<void> note_poll(State& state, bool good, std::string const& why);
+  Result<void> tell_polls(State& state);
+  Result<void> tell_due_polls();
+  void tell_outcomes();
+  std::int64_t now_us();
+  std::chrono::milliseconds until_next(bool once);
+  bool worked_off() const;
+
+  Session& session_;
+  Settings const& settings_;
+  Interrupt& interrupt_;
+  Terminal& terminal_;
+  fetchers::HttpClient client_;
+  fetchers::Pace pace_;
+  Captures captures_;
+  Acquisitions acquisitions_;
+  std::vector<State> states_;
+  WatchTally tally_;
+};
+
+}  // namespace impound::agent

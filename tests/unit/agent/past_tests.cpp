@@ -1,0 +1,92 @@
+#include <doctest/doctest.h>
+
+#include "agent/work/past.h"
+#include "evidence/formats/hex.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/seeded_randomness.h"
+
+using namespace impound;
+using namespace impound::agent;
+using evidence::EntryDraft;
+
+namespace {
+
+/// A log in memory: entries made as the recorder makes them, taken as a start takes them.
+struct Story {
+  FakeClock clock;
+  SeededRandomness randomness{1};
+  evidence::EntryMaker maker{clock, randomness};
+  Past past;
+  std::uint64_t index = 0;
+
+  Story() { maker.session(EntryId::make(clock, randomness)); }
+  EntryId tell(std::string kind, Json body, std::optional<EntryId> of = {}, std::optional<evidence::By> by = {}) {
+    auto const entry = maker.make(EntryDraft{std::move(kind), std::move(body), {}, {}, std::move(of), std::move(by), {}});
+    REQUIRE(entry);
+    auto const read = evidence::read_entry(index++, entry.value().bytes);
+    REQUIRE(read);
+    past.take(read.value());
+    return entry.value().id;
+  }
+};
+
+std::string const v1_hex(40, 'a');
+std::string const v2_hex(64, 'b');
+InfoHashes v1() { return {digest_from_hex<InfoHashV1>(v1_hex), {}}; }
+InfoHashes v2() { return {{}, digest_from_hex<InfoHashV2>(v2_hex)}; }
+
+}  // namespace
+
+TEST_CASE("an item is seen once its capture succeeded, and not before") {
+  Story story;
+  auto const attempt = story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+  CHECK_FALSE(story.past.seen("s", "k"));
+  CHECK(story.past.open_captures().size() == 1);
+  story.tell("capture.result", {{"outcome", "failed"}, {"url", "http://x/1"}, {"kept", false}}, attempt);
+  CHECK_FALSE(story.past.seen("s", "k"));
+  CHECK(story.past.open_captures().empty());
+  auto const again = story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+  story.tell("capture.result", {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", false}}, again);
+  CHECK(story.past.seen("s", "k"));
+  CHECK_FALSE(story.past.seen("other", "k"));
+}
+
+TEST_CASE("an acquisition is open until its result, and held only when that is complete") {
+  Story story;
+  auto const attempt = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
+  REQUIRE(story.past.open_for(v1()) != nullptr);
+  CHECK_FALSE(story.past.open_for(v1())->by_person);
+  // The metadata tells the other hash of a hybrid: both names lead to the same attempt from then on.
+  CHECK(story.past.open_for(v2()) == nullptr);
+  story.tell("acquisition.metadata", {{"info_hash_v1", v1_hex}, {"info_hash_v2", v2_hex}, {"exhibit", "x"}}, attempt);
+  CHECK(story.past.open_for(v2()) != nullptr);
+  story.tell("acquisition.result", {{"state", "partial"}}, attempt);
+  CHECK(story.past.open_for(v1()) == nullptr);
+  CHECK_FALSE(story.past.held(v1()));
+  auto const second = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}}, {}, evidence::By{"me", "me", 1});
+  CHECK(story.past.open_for(v1())->by_person);
+  story.tell("acquisition.result", {{"state", "complete"}}, second);
+  CHECK(story.past.held(v1()));
+}
+
+TEST_CASE("what an interrupted acquisition has sealed is remembered, file by file") {
+  Story story;
+  auto const attempt = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
+  std::string const object(64, 'c');
+  auto const exhibit = story.tell("exhibit.sealed", {{"role", "payload"}, {"sha256", object}, {"size", 5}, {"origin", {{"type", "torrent"}, {"path_hex", "6162"}}}}, attempt);
+  auto const* open = story.past.open_for(v1());
+  REQUIRE(open != nullptr);
+  CHECK(open->sealed_paths == std::set<std::string>{"6162"});
+  CHECK(open->sealed_bytes == 5);
+  CHECK(story.past.logged(exhibit));
+  CHECK(story.past.objects().contains(*digest_from_hex<Sha256>(object)));
+}
+
+TEST_CASE("each WARC file ends where the last logged record ends") {
+  Story story;
+  auto const attempt = story.tell("capture.attempt", {{"url", "http://x/1"}, {"route", "direct"}});
+  Json record{{"file", "warc/a"}, {"offset", 100}, {"length", 50}};
+  Json later{{"file", "warc/a"}, {"offset", 150}, {"length", 7}};
+  story.tell("capture.result", {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", true}, {"records", {later, record}}}, attempt);
+  CHECK(story.past.warc_ends().at("warc/a") == 157);
+}

@@ -1,0 +1,101 @@
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "agent/settings/settings.h"
+
+using namespace impound;
+using namespace impound::agent;
+
+namespace {
+
+std::string error_of(std::string const& toml) {
+  auto const read = parse_settings(toml, "x.toml");
+  return read ? "none" : read.error().what + " @ " + read.error().where;
+}
+
+}  // namespace
+
+TEST_CASE("settings are read with their names of the design") {
+  auto const read = parse_settings(R"(
+[vault]
+path = "/srv/v"
+operator = "desk"
+[network]
+allow_net = ["127.0.0.0/8"]
+[torrents]
+metadata_timeout = "90s"
+timeout = "6h"
+max_bytes = 1000
+[[source]]
+name = "pastebin"
+profile = "pastebin"
+base_url = "http://127.0.0.1:8080"
+interval = "2m"
+case = "emleaks"
+acquire = "all"
+keep = "none"
+)", "x.toml");
+  REQUIRE(read);
+  Settings const& s = read.value();
+  CHECK(s.vault == "/srv/v");
+  CHECK(s.allow_net == std::vector<std::string>{"127.0.0.0/8"});
+  CHECK(s.metadata_timeout.count() == 90);
+  CHECK(s.torrent_timeout->count() == 21'600);
+  CHECK(s.torrent_bytes_max == 1000);
+  REQUIRE(s.sources.size() == 1);
+  CHECK(s.sources[0].interval.count() == 120);
+  CHECK(s.sources[0].case_name->text() == "emleaks");
+  CHECK(s.sources[0].acquire == Pick::all);
+  CHECK(s.sources[0].keep == Pick::none);
+}
+
+TEST_CASE("a setting that is not known, or not there yet, is refused with its file, line and key") {
+  CHECK(error_of("[vault]\npth = \"x\"\n") == "setting vault.pth is not a setting @ x.toml line 2");
+  CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");
+  CHECK(error_of("[torrents]\ntimeout = \"soon\"\n").find("is no duration") != std::string::npos);
+  CHECK(error_of("[network]\ndefault_route = \"tor\"\n").find("is not supported by this version (only \"direct\" is there)") != std::string::npos);
+  CHECK(error_of("[route.tor]\nproxy = \"socks5h://127.0.0.1:9050\"\n").find("setting route is not supported") != std::string::npos);
+  CHECK(error_of("[[watch_list]]\nfile = \"x\"\n").find("not supported") != std::string::npos);
+  CHECK(error_of("[[source]]\nname = \"a\"\n").find("source.profile is missing") != std::string::npos);
+  CHECK(error_of("[[source]]\nname = \"a\"\nprofile = \"p\"\n[[source]]\nname = \"a\"\nprofile = \"p\"\n").find("stands twice") != std::string::npos);
+  CHECK(error_of("[vault\n").find("not TOML") != std::string::npos);
+  CHECK(error_of("stray = 1\n").find("stray is not a setting") != std::string::npos);
+  CHECK(error_of("source = 1\n").find("[[source]]") != std::string::npos);
+}
+
+TEST_CASE("the shipped settings are valid, also with every comment taken away") {
+  std::ifstream in(SOURCE_ROOT "/config/impound.toml");
+  std::ostringstream shipped;
+  shipped << in.rdbuf();
+  REQUIRE(parse_settings(shipped.str(), "impound.toml"));
+  std::istringstream lines(shipped.str());
+  std::string all;
+  bool settings_begun = false;
+  for (std::string text; std::getline(lines, text);) {
+    settings_begun = settings_begun || text.starts_with("[");
+    if (settings_begun && text.starts_with("# ") && (text.find(" = ") != std::string::npos || text.starts_with("# [["))) text.erase(0, 2);
+    all += text + "\n";
+  }
+  auto const read = parse_settings(all, "impound.toml");
+  REQUIRE_MESSAGE(read, (read ? "" : line(read.error())));
+  CHECK(read.value().sources.size() == 1);
+}
+
+TEST_CASE("the effective settings read back as what they are") {
+  auto const read = parse_settings("[vault]\noperator = \"A \\\"B\\\" \\\\ C\"\n[network]\nallow_net = [\"10.0.0.0/8\", \"::1/128\"]\n[[source]]\nname = \"s\"\nprofile = \"p\"\n", "x.toml");
+  REQUIRE(read);
+  auto const again = parse_settings(effective_text(read.value()), "again.toml");
+  REQUIRE_MESSAGE(again, (again ? "" : line(again.error())));
+  CHECK(again.value().operator_name == "A \"B\" \\ C");
+  CHECK(again.value().allow_net.size() == 2);
+  CHECK(effective_text(again.value()) == effective_text(read.value()));
+}
+
+TEST_CASE("durations have a unit, an end and a beginning") {
+  CHECK(parse_duration("90") == std::chrono::seconds{90});
+  CHECK(parse_duration("10m") == std::chrono::seconds{600});
+  CHECK(parse_duration("2d") == std::chrono::seconds{172'800});
+  for (char const* wrong : {"", "0", "m", "1w", "-1s", "1 m", "99999999999999999999s", "400000d"}) CHECK_FALSE(parse_duration(wrong));
+}
