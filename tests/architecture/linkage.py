@@ -1,0 +1,41 @@
+"""What the programs are made of: the agent has no libtorrent, the worker no key and no log."""
+import re
+import subprocess
+
+import harness
+
+
+def said(*words):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=True).stdout
+
+
+def symbols(program):
+    """Names of everything in the program's own code, demangled; a stripped program would test nothing."""
+    names = said("nm", "--demangle", program)
+    assert "main" in names, "no symbols"
+    return names
+
+
+def test_the_agent_holds_no_libtorrent(world):
+    assert "libtorrent" not in said("readelf", "--dynamic", harness.PROGRAM)
+    assert not re.search(r"\blibtorrent::", symbols(harness.PROGRAM))
+
+
+def test_the_worker_holds_no_key_no_log_and_no_vault(world):
+    names = symbols(harness.WORKER)
+    assert "libtorrent" in said("readelf", "--dynamic", harness.WORKER)
+    for kept in ("CustodyLog", "SigningKey", "impound::evidence::", "impound::Vault", "WarcWriter", "impound::agent::"):
+        assert kept not in names, kept
+
+
+def test_the_evidence_library_knows_nothing_above_it(world):
+    """Linked whole and alone, a forbidden call would be an undefined symbol of ours."""
+    build = harness.BUILD / "evidence"
+    library = build / "libimpound_evidence.a"
+    floor = build / "libimpound_foundation.a"
+    defined = set(re.findall(r" [TtRrVvWwBbDd] (impound::.*)$", said("nm", "--demangle", library, floor), re.M))
+    wanted = set(re.findall(r" U (impound::.*)$", said("nm", "--demangle", library, floor), re.M))
+    assert defined and not wanted - defined, wanted - defined
+
+
+harness.main(globals())

@@ -1,0 +1,180 @@
+"""fetch: whatever the torrent's kind and wherever the peer comes from, what is sealed is bit for bit what was seeded."""
+import base64
+import pathlib
+import shutil
+
+import harness
+import peers
+
+NAME = "Dépêches 2017"
+
+
+def dump(world, name=NAME):
+    """Several files, nested folders, an empty one, names beyond ASCII; the folder that holds it all."""
+    seeded = world.folder / "seeded"
+    folder = seeded / name
+    harness.write_bytes(folder / "boîte de réception" / "письмо 1.eml", 70_001, "letter")
+    harness.write_bytes(folder / "boîte de réception" / "α" / "β" / "deep.eml", 33_333, "deep")
+    harness.write_bytes(folder / "photos" / "写真.jpg", 400_000, "picture")
+    harness.write_bytes(folder / "photos" / "same.jpg", 400_000, "picture")
+    harness.write_bytes(folder / "one byte", 1, "one")
+    (folder / "empty.txt").write_bytes(b"")
+    return seeded
+
+
+def check_sealed(world, torrent, seeded):
+    """What `show` names is what was seeded, and lies in the vault under that name."""
+    shown = world.show(torrent.v1 or torrent.v2)
+    assert shown["kind"] == "acquisition" and shown["state"] == "complete", shown
+    assert shown["uploaded_payload_bytes"] == 0
+    sealed = {bytes.fromhex(file["path_hex"]).decode(): file["sha256"] for file in shown["files"]}
+    assert sealed == harness.tree(seeded), (sealed, harness.tree(seeded))
+    for file in shown["files"]:
+        kept = world.vault / "objects" / file["sha256"][:2] / file["sha256"]
+        assert file["sealed"] is True and harness.sha256(kept) == file["sha256"]
+        assert kept.stat().st_size == file["size"] and kept.stat().st_mode & 0o777 == 0o400
+    for hashes in ("v1", "v2"):
+        assert shown.get(f"info_hash_{hashes}") == getattr(torrent, hashes), shown
+    assert world.verify()["ok"] is True
+
+
+def from_seeder(world, kind, by):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, kind)
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    done = world.impound("fetch", torrent.magnet() if by == "magnet" else torrent.path, "--peer", peer.address)
+    assert "complete" in done.out, done
+    check_sealed(world, torrent, seeded)
+
+
+def test_v1_by_magnet(world):
+    from_seeder(world, "v1", "magnet")
+
+
+def test_v1_by_torrent_file(world):
+    from_seeder(world, "v1", "file")
+
+
+def test_v2_by_magnet(world):
+    from_seeder(world, "v2", "magnet")
+
+
+def test_v2_by_torrent_file(world):
+    from_seeder(world, "v2", "file")
+
+
+def test_hybrid_by_magnet(world):
+    from_seeder(world, "hybrid", "magnet")
+
+
+def test_hybrid_by_torrent_file(world):
+    from_seeder(world, "hybrid", "file")
+
+
+def test_v1_from_transmission(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.transmission(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    check_sealed(world, torrent, seeded)
+
+
+def test_a_single_file(world):
+    seeded = world.folder / "seeded"
+    file = harness.write_bytes(seeded / "list.7z", 1_000_000, "list")
+    torrent = peers.make_torrent(world, file, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.path, "--peer", peer.address)
+    check_sealed(world, torrent, seeded)
+
+
+def test_a_magnet_in_base32_and_a_bare_info_hash(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", "magnet:?xt=urn:btih:" + base64.b32encode(bytes.fromhex(torrent.v1)).decode(), "--peer", peer.address)
+    check_sealed(world, torrent, seeded)
+    again = world.impound("fetch", torrent.v1.upper(), "--peer", peer.address)
+    assert "held already" in again.out + again.err, again
+
+
+def test_what_is_held_is_not_taken_twice(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    before = harness.tree(world.vault / "objects")
+    attempts = len(world.of_kind("acquisition.attempt"))
+    peer.running.stop()
+    for target in (torrent.magnet(), torrent.path, torrent.v1, torrent.v2):
+        done = world.impound("fetch", target)
+        assert "held already" in done.out + done.err, done
+    assert len(world.of_kind("acquisition.attempt")) == attempts == 1
+    assert harness.tree(world.vault / "objects") == before
+    assert world.verify()["ok"] is True
+
+
+def test_metadata_only_leaves_the_payload(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--metadata-only", "--peer", peer.address)
+    roles = [entry["body"]["role"] for entry in world.of_kind("exhibit.sealed")]
+    assert "payload" not in roles, roles
+    results = world.of_kind("acquisition.result")
+    assert len(results) == 1 and results[0]["body"]["downloaded_payload_bytes"] == 0, results
+    info = [entry for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] in ("info_dict", "torrent")]
+    assert len(info) == 1, roles
+    assert world.verify()["ok"] is True
+    # It is no hindrance to taking the payload afterwards.
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    check_sealed(world, torrent, seeded)
+
+
+def test_a_torrent_from_an_url_is_captured_first(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    served = world.folder / "served"
+    served.mkdir()
+    shutil.copy(torrent.path, served / "dump.torrent")
+    port = world.nginx(served)
+    world.init()
+    world.impound("fetch", f"http://127.0.0.1:{port}/dump.torrent", "--peer", peer.address, "--allow-net", f"127.0.0.1/32:{port}")
+    check_sealed(world, torrent, seeded)
+    kinds = world.kinds()
+    assert kinds.index("capture.result") < kinds.index("acquisition.attempt"), kinds
+    sealed = [entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")]
+    assert harness.sha256(torrent.path) in sealed
+
+
+def test_the_order_of_an_acquisition_in_the_log(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address, "--case", "emleaks-2017", "--operator", "A. Noone")
+    entries = world.entries()
+    kinds = [entry["kind"] for entry in entries]
+    assert kinds[0] == "vault.created" and kinds[-1] == "agent.stopped", kinds
+    start = kinds.index("acquisition.attempt")
+    end = kinds.index("acquisition.result")
+    attempt = entries[start]
+    assert attempt["case"] == "emleaks-2017" and attempt["by"]["operator"] == "A. Noone", attempt
+    assert kinds[start + 1:start + 3] == ["exhibit.sealed", "acquisition.metadata"], kinds
+    assert set(kinds[start + 3:end]) == {"exhibit.sealed"} and kinds.count("acquisition.result") == 1, kinds
+    for entry in entries[start + 1:end + 1]:
+        assert entry["of"] == attempt["id"] and entry["case"] == "emleaks-2017", entry
+    result = entries[end]["body"]
+    assert result["state"] == "complete" and result["uploaded_payload_bytes"] == 0, result
+    sizes = [file.stat().st_size for file in pathlib.Path(seeded).rglob("*") if file.is_file()]
+    assert result["files"] == result["files_sealed"] == len(sizes) and result["bytes_sealed"] == sum(sizes), result
+
+
+harness.main(globals())

@@ -1,0 +1,189 @@
+# ctest: TIMEOUT 400
+"""watch: from a paste to a verified exhibit, each thing once."""
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import urllib.parse
+
+import harness
+import peers
+
+HARMLESS = "fn main() { println!(\"hello\"); }\n"
+
+
+def leak(world, kind="v1"):
+    """A torrent that is seeded on 127.0.0.2."""
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "mail" / "1.eml", 60_000, "mail")
+    harness.write_bytes(seeded / "leak" / "list.csv", 300_000, "list")
+    torrent = peers.make_torrent(world, seeded / "leak", kind)
+    peer = peers.seeder(world, torrent, seeded)
+    return seeded, torrent, peer
+
+
+def magnet_paste(torrent, peer):
+    return f"Part one is out.\n\n  {torrent.magnet()}&x.pe={urllib.parse.quote(peer.address)}\n\nspread it\n"
+
+
+def settings(world, site, **more):
+    return world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n\n{site.source(**more)}')
+
+
+def watch_once(world, config, **rest):
+    return world.impound("watch", "--once", "--config", config, **rest)
+
+
+def items_asked(site):
+    return [path for path in site.requests() if "scrape_item" in path]
+
+
+def test_a_paste_becomes_a_verified_exhibit(world):
+    seeded, torrent, peer = leak(world)
+    site = world.pastes([
+        {"key": "8sUIsf34", "title": "hello world", "text": HARMLESS, "syntax": "rust"},
+        {"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": magnet_paste(torrent, peer)}])
+    world.init()
+    watch_once(world, settings(world, site, case="emleaks-2017"))
+    assert world.verify()["ok"] is True
+
+    shown = world.show(torrent.v1)
+    assert shown["state"] == "complete" and shown["uploaded_payload_bytes"] == 0, shown
+    assert {file["path"]: file["sha256"] for file in shown["files"]} == harness.tree(seeded)
+
+    entries = world.entries()
+    by_id = {entry["id"]: entry for entry in entries}
+    results = {entry["body"]["title"]: entry for entry in entries if entry["kind"] == "capture.result"}
+    assert set(results) == {"hello world", "Part one"}, results
+    paste = results["Part one"]
+    assert paste["body"]["author"] == "EMLEAKS" and paste["body"]["outcome"] == "captured" and paste["body"]["kept"] is True
+    assert paste["case"] == "emleaks-2017"
+
+    # The way of the data, each step naming the one before.
+    order = [entry for entry in entries if entry["kind"] in ("capture.attempt", "capture.result", "reference.found", "acquisition.attempt",
+                                                             "acquisition.metadata", "acquisition.result")]
+    from_paste = [entry["kind"] for entry in order if entry is paste or entry["id"] == paste["of"] or entries.index(entry) > entries.index(paste)
+                  and not entry["kind"].startswith("capture")]
+    assert from_paste == ["capture.attempt", "capture.result", "reference.found", "acquisition.attempt", "acquisition.metadata", "acquisition.result"], from_paste
+    found = next(entry for entry in entries if entry["kind"] == "reference.found")
+    attempt = next(entry for entry in entries if entry["kind"] == "acquisition.attempt")
+    assert found["cause"] == paste["id"] and attempt["cause"] == found["id"], (found, attempt)
+    assert by_id[paste["of"]]["kind"] == "capture.attempt"
+    assert attempt["body"]["info_hash_v1"] == torrent.v1
+    polled = [entry for entry in entries if entry["kind"] == "source.polled"]
+    assert len(polled) == 1 and polled[0]["body"]["source"] == "pastebin", polled
+
+
+def test_the_paste_is_in_a_warc_that_warcio_reads(world):
+    harness.need("node")
+    check = harness.SUPPORT / "warc_check.mjs"
+    if not (harness.SUPPORT / "node_modules" / "warcio").exists():
+        raise harness.Skip("npm's warcio is not installed (npm ci in tests/support)")
+    text = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056 — naïve\n"
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": text}])
+    world.init()
+    watch_once(world, settings(world, site, acquire="none"))
+    warcs = sorted((world.vault / "warc").iterdir())
+    assert len(warcs) == 1, warcs
+    ended = subprocess.run(["node", check, warcs[0]], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended
+    kept = gzip.decompress(warcs[0].read_bytes())
+    assert f"WARC-Target-URI: {site.url}/api_scrape_item.php?i=0CeaNm8Y\r\n".encode() in kept and text.encode() in kept, kept
+    captured = world.of_kind("capture.result")[0]["body"]
+    assert captured["kept"] is True and captured["records"], captured
+    for record in captured["records"]:
+        with open(world.vault / "warc" / record["file"].split("/")[-1], "rb") as file:
+            file.seek(int(record["offset"]))
+            member = file.read(int(record["length"]))
+        digest = harness.hashlib.sha256(member).hexdigest()
+        assert digest == record["sha256"], record
+
+
+def test_a_second_run_takes_nothing_twice(world):
+    _, torrent, peer = leak(world)
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": magnet_paste(torrent, peer)}])
+    world.init()
+    config = settings(world, site)
+    watch_once(world, config)
+    objects = harness.tree(world.vault / "objects")
+    asked = len(items_asked(site))
+    watch_once(world, config)
+    assert len(items_asked(site)) == asked == 1
+    # The same torrent in another paste: captured, because the paste is new, and not acquired again.
+    site.post("zzTop123", "again: " + magnet_paste(torrent, peer), title="repost")
+    watch_once(world, config)
+    assert len(items_asked(site)) == 2
+    kinds = world.kinds()
+    assert kinds.count("acquisition.attempt") == kinds.count("acquisition.result") == 1, kinds
+    assert harness.tree(world.vault / "objects").keys() >= objects.keys()
+    assert world.verify()["ok"] is True
+
+
+def test_a_torrent_link_is_captured_and_acquired(world):
+    seeded, torrent, peer = leak(world)
+    tracker = peers.tracker(world, peer)
+    served = world.folder / "served"
+    served.mkdir()
+    port = world.nginx(served)
+    named = peers.make_torrent(world, seeded / "leak", "v1", trackers=[tracker])
+    shutil.copy(named.path, served / "leak.torrent")
+    link = f"http://127.0.0.1:{port}/leak.torrent"
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": f"get it while it is there {link}\n"}])
+    world.init()
+    watch_once(world, settings(world, site))
+    shown = world.show(torrent.v1)
+    assert shown["state"] == "complete", shown
+    kinds = world.kinds()
+    assert kinds.count("capture.result") == 2, kinds
+    sealed = {entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")}
+    assert harness.sha256(named.path) in sealed
+    attempt = world.of_kind("acquisition.attempt")[0]
+    captures = [entry["id"] for entry in world.of_kind("capture.result")]
+    assert attempt["cause"] == captures[1], attempt
+    assert world.verify()["ok"] is True
+
+
+def test_the_service_stops_on_sigterm_with_0_and_keeps_what_it_had(world):
+    _, torrent, peer = leak(world)
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": magnet_paste(torrent, peer)}])
+    world.init()
+    for how in (signal.SIGTERM, signal.SIGINT):
+        service = world.start_impound("watch", "--config", settings(world, site))
+        harness.wait_until(lambda: "source.polled" in world.kinds() or items_asked(site), 30, "the service's first look")
+        if how == signal.SIGTERM:
+            harness.wait_until(lambda: "acquisition.result" in world.kinds(), 60, "the acquisition")
+        else:
+            harness.wait_until(lambda: world.kinds().count("agent.started") == 2, 30, "the second start")
+        assert service.stop(how) == 0, service.output()
+        assert world.kinds()[-1] == "agent.stopped"
+        assert world.verify()["ok"] is True
+
+
+def test_what_the_site_says_instead_of_a_paste_is_no_paste(world):
+    site = world.pastes([{"key": "goneGone", "title": "was here", "text": "x"}])
+    (site.folder / "items" / "goneGone").unlink()
+    world.init()
+    watch_once(world, settings(world, site), code=None)
+    results = world.of_kind("capture.result")
+    assert len(results) == 1 and results[0]["body"]["outcome"] != "captured", results
+    assert world.verify()["ok"] is True
+
+
+def test_with_the_defaults_nothing_is_acquired_and_it_says_so(world):
+    _, torrent, peer = leak(world)
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "user": "EMLEAKS", "text": magnet_paste(torrent, peer)},
+                         {"key": "8sUIsf34", "title": "hello world", "text": HARMLESS}])
+    config = world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n[[source]]\nname = "pastebin"\n'
+                            f'profile = "{harness.PROFILE}"\nbase_url = {json.dumps(site.url)}\n')
+    world.init()
+    done = watch_once(world, config)
+    assert "nothing will be acquired" in done.err, done
+    kinds = world.kinds()
+    assert "acquisition.attempt" not in kinds, kinds
+    kept = {entry["body"]["title"]: entry["body"]["kept"] for entry in world.of_kind("capture.result")}
+    assert kept == {"Part one": True, "hello world": False}, kept
+    assert world.verify()["ok"] is True
+
+
+harness.main(globals())
