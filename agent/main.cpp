@@ -1,4 +1,5 @@
-// Wires the program together, nothing else: clock, randomness and signals come from here, each command from its own file.
+// Wires the program together, nothing else: clock, randomness and signals come from here, each command from its own
+// file.
 #include <curl/curl.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -53,7 +54,8 @@ int main(int argc, char** argv) {
 
   ProgramLine program;
   Invocation invocation{clock, randomness, interrupt};
-  for (auto* add : {add_init, add_fetch, add_watch, add_extract, add_status, add_log, add_show, add_export, add_verify}) add(program, invocation);
+  for (auto* add : {add_init, add_fetch, add_watch, add_extract, add_status, add_log, add_show, add_export, add_verify})
+    add(program, invocation);
   ProgramLine::Parsed const line = program.parse(argc, argv);
   if (!line.run) {
     if (line.exit != 0) tell(Error{Code::usage, line.wrong, {}, "Run: " + line.asked + " --help"});

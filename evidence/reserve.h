@@ -1,7 +1,7 @@
 // The reserve: zeros in the vault that are given back when the disk is full, so that open results can still be written.
 //
-// min(16 MiB, a sixteenth of the file system's free space); an absent reserve is no problem, it is made again when there
-// is room. Nothing in it is evidence, and `verify` skips it. Called by the agent's main thread.
+// min(16 MiB, a sixteenth of the file system's free space); an absent reserve is no problem, it is made again when
+// there is room. Nothing in it is evidence, and `verify` skips it. Called by the agent's main thread.
 #pragma once
 
 #include "evidence/system/disk.h"

@@ -10,7 +10,7 @@
 namespace impound {
 class Clock;
 class Randomness;
-}
+}  // namespace impound
 
 namespace impound::agent {
 
@@ -37,8 +37,5 @@ void add_verify(ProgramLine& program, Invocation& invocation);
 
 /// Writes the error as at most 4 lines on stderr and gives its exit code.
 ExitCode tell(Error const& error);
-
-/// A vault that is not there is wrong usage, with the `init` line to run; every other error stays as it is.
-Error with_init_hint(Error error, Settings const& settings);
 
 }  // namespace impound::agent

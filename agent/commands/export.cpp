@@ -30,9 +30,12 @@ class Output {
     if (path.empty()) return output;
     auto const slash = path.rfind('/');
     output.name_ = path.substr(slash + 1);
-    IMPOUND_TRY(folder, LinuxDisk::open_at(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash)));
+    IMPOUND_TRY(folder, LinuxDisk::open_at(slash == std::string::npos ? "."
+                                           : slash == 0               ? "/"
+                                                                      : path.substr(0, slash)));
     if (folder->facts_of(output.name_))
-      return Error{Code::usage, "the file is there already", path, "Name a new one with --output; an export never overwrites"};
+      return Error{Code::usage, "the file is there already", path,
+                   "Name a new one with --output; an export never overwrites"};
     IMPOUND_TRY(file, DiskFile::open(*folder, output.name_ + ".part", Open::create));
     output.folder_ = std::move(folder);
     output.file_ = std::move(file);
@@ -43,7 +46,8 @@ class Output {
     std::uint64_t const at = size_;
     size_ += text.size();
     if (folder_) return file_.write(at, bytes_of(text));
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) return from_errno(errno, "cannot write", "stdout");
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+      return from_errno(errno, "cannot write", "stdout");
     return ok();
   }
   Result<void> finish() {
@@ -78,9 +82,9 @@ std::string cell(std::string text) {
 
 std::string csv_line(ReadEntry const& entry, std::string_view bytes) {
   auto const optional_id = [](std::optional<EntryId> const& id) { return id ? id->text() : std::string(); };
-  return std::to_string(entry.index) + "," + cell(entry.utc()) + "," + cell(entry.kind()) + "," + entry.id().text() + "," +
-         cell(entry.case_name() ? entry.case_name()->text() : "") + "," + optional_id(entry.cause()) + "," + optional_id(entry.of()) + "," +
-         cell(std::string(bytes)) + "\r\n";
+  return std::to_string(entry.index) + "," + cell(entry.utc()) + "," + cell(entry.kind()) + "," + entry.id().text() +
+         "," + cell(entry.case_name() ? entry.case_name()->text() : "") + "," + optional_id(entry.cause()) + "," +
+         optional_id(entry.of()) + "," + cell(std::string(bytes)) + "\r\n";
 }
 
 Result<std::uint64_t> write_entries(ExportOptions const& options, VaultReading& reading, Output& output) {
@@ -88,9 +92,11 @@ Result<std::uint64_t> write_entries(ExportOptions const& options, VaultReading& 
   if (csv) IMPOUND_CHECK(output.add("index,utc,kind,id,case,cause,of,entry\r\n"));
   std::uint64_t entries = 0;
   IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
-    if (!options.case_name.empty() && (!entry.case_name() || entry.case_name()->text() != options.case_name)) return ok();
+    if (!options.case_name.empty() && (!entry.case_name() || entry.case_name()->text() != options.case_name))
+      return ok();
     ++entries;
-    return output.add(csv ? csv_line(entry, bytes) : "{\"index\":" + std::to_string(entry.index) + ",\"entry\":" + std::string(bytes) + "}\n");
+    return output.add(csv ? csv_line(entry, bytes)
+                          : "{\"index\":" + std::to_string(entry.index) + ",\"entry\":" + std::string(bytes) + "}\n");
   }));
   return entries;
 }
@@ -111,8 +117,14 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
     return std::move(entries).error();
   }
   std::optional<CaseName> const case_name = CaseName::parse(options.case_name);
-  IMPOUND_CHECK(session.value()->recorder().record(evidence::EntryDraft{"export.created",
-      {{"format", options.log}, {"entries", entries.value()}, {"sha256", output.digest()}, {"size", output.size()}}, case_name, {}, {}, who(settings), {}}));
+  IMPOUND_CHECK(session.value()->recorder().record(evidence::EntryDraft{
+      "export.created",
+      {{"format", options.log}, {"entries", entries.value()}, {"sha256", output.digest()}, {"size", output.size()}},
+      case_name,
+      {},
+      {},
+      who(settings),
+      {}}));
   return session.value()->close("done");
 }
 
@@ -120,14 +132,17 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
 
 void add_export(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<ExportOptions>();
-  CommandLine command = program.command("export", "writes the custody log to a file for other tools; the export itself is logged", [options, &invocation] {
-    invocation.chosen = [options, &invocation] {
-      if (!options->case_name.empty() && !CaseName::parse(options->case_name))
-        return tell(Error{Code::usage, "this is no name of a case", options->case_name, "[a-z0-9][a-z0-9._-]*, at most 64 characters"});
-      if (auto done = run(*options, invocation); !done) return tell(done.error());
-      return ExitCode::done;
-    };
-  });
+  CommandLine command =
+      program.command("export", "writes the custody log to a file for other tools; the export itself is logged",
+                      [options, &invocation] {
+                        invocation.chosen = [options, &invocation] {
+                          if (!options->case_name.empty() && !CaseName::parse(options->case_name))
+                            return tell(Error{Code::usage, "this is no name of a case", options->case_name,
+                                              "[a-z0-9][a-z0-9._-]*, at most 64 characters"});
+                          if (auto done = run(*options, invocation); !done) return tell(done.error());
+                          return ExitCode::done;
+                        };
+                      });
   command.choice("--log", options->log, "jsonl or csv", {"jsonl", "csv"}, CommandLine::Need::required);
   command.option("--case", options->case_name, "only entries made under this case");
   command.option("--output", options->output, "a new file; without it the log goes to stdout");

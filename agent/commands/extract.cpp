@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <memory>
 #include <filesystem>
+#include <memory>
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
@@ -28,7 +28,9 @@ struct ExtractOptions {
 
 void print(fetchers::Reference reference, std::size_t base, std::string const& file, bool json) {
   reference.offset += base;
-  std::string const line = json ? fetchers::to_json(reference, file).dump(-1, ' ', false, Json::error_handler_t::replace) : shown(reference.canonical, 4000);
+  std::string const line = json
+                               ? fetchers::to_json(reference, file).dump(-1, ' ', false, Json::error_handler_t::replace)
+                               : shown(reference.canonical, 4000);
   std::printf("%s\n", line.c_str());
 }
 
@@ -52,7 +54,8 @@ Result<void> scan_descriptor(int descriptor, std::string const& file, bool json)
       filled += static_cast<std::size_t>(count);
     }
     buffer.resize(filled);
-    std::size_t const end = at_end ? filled : filled - overlap_bytes;  // what starts behind it belongs to the next chunk
+    std::size_t const end =
+        at_end ? filled : filled - overlap_bytes;  // what starts behind it belongs to the next chunk
     fetchers::ScanLimits limits;
     limits.references_max = 1'000'000;
     std::size_t told_until = begin;
@@ -87,7 +90,8 @@ ExitCode scan_folder(std::string const& folder, bool json) {
     if (!at->is_regular_file(wrong) || at->is_symlink(wrong)) continue;
     if (auto done = scan_file(at->path().string(), json); !done) worst = worse(worst, tell(done.error()));
   }
-  if (wrong) worst = worse(worst, tell(Error{Code::io, "cannot list the folder (" + wrong.message() + ")", folder, {}}));
+  if (wrong)
+    worst = worse(worst, tell(Error{Code::io, "cannot list the folder (" + wrong.message() + ")", folder, {}}));
   return worst;
 }
 
@@ -96,7 +100,7 @@ ExitCode run(ExtractOptions const& options) {
   std::vector<std::string> files = options.files;
   if (files.empty()) files.push_back("-");
   for (std::string const& file : files) {
-    struct stat found{};
+    struct stat found {};
     bool const folder = file != "-" && ::stat(file.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
     if (folder && !options.recursive) {
       worst = worse(worst, tell(Error{Code::usage, "this is a folder", file, "Give -r to go through it"}));
@@ -114,7 +118,9 @@ ExitCode run(ExtractOptions const& options) {
 
 void add_extract(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<ExtractOptions>();
-  CommandLine command = program.command("extract", "prints the references found in files or standard input", [options, &invocation] { invocation.chosen = [options] { return run(*options); }; });
+  CommandLine command =
+      program.command("extract", "prints the references found in files or standard input",
+                      [options, &invocation] { invocation.chosen = [options] { return run(*options); }; });
   command.positionals("FILE", options->files, "files, or - for standard input", CommandLine::Need::optional);
   command.flag("-r", options->recursive, "goes through folders");
   command.flag("--json", options->json, "one object a reference, with its place in the input");

@@ -44,7 +44,9 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
   for (std::string const& peer : options.peers) IMPOUND_CHECK(parse_host_port(peer));
   if (!options.case_name.empty()) {
     order.case_name = CaseName::parse(options.case_name);
-    if (!order.case_name) return Error{Code::usage, "this is no name of a case", options.case_name, "[a-z0-9][a-z0-9._-]*, at most 64 characters"};
+    if (!order.case_name)
+      return Error{Code::usage, "this is no name of a case", options.case_name,
+                   "[a-z0-9][a-z0-9._-]*, at most 64 characters"};
   }
   if (!options.timeout.empty()) {
     IMPOUND_TRY(timeout, duration_option("--timeout", options.timeout));
@@ -61,7 +63,11 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
 class Fetch {
  public:
   Fetch(FetchOptions const& options, Order const& order, Session& session, Invocation& invocation, Terminal& terminal)
-      : options_(options), order_(order), session_(session), interrupt_(invocation.interrupt), terminal_(terminal),
+      : options_(options),
+        order_(order),
+        session_(session),
+        interrupt_(invocation.interrupt),
+        terminal_(terminal),
         client_(invocation.clock, order.policy, order.settings.user_agent),
         captures_(session, order.settings, client_, [this] { return interrupt_.asked(); }),
         acquisitions_(session, order.settings, order.policy, terminal) {}
@@ -71,8 +77,10 @@ class Fetch {
     for (Target const& target : order_.targets) {
       if (interrupt_.asked()) break;
       IMPOUND_TRY(torrent, torrent_of(target));
-      if (!torrent) worst = ExitCode::failed;
-      else IMPOUND_CHECK(begin(std::move(*torrent)));
+      if (!torrent)
+        worst = ExitCode::failed;
+      else
+        IMPOUND_CHECK(begin(std::move(*torrent)));
     }
     while (!acquisitions_.idle() && !interrupt_.asked()) {
       IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
@@ -98,7 +106,8 @@ class Fetch {
     }
     auto torrent = torrent_target(std::move(captured.body));
     if (!torrent) {
-      tell(Error{Code::malformed, "what the URL gave is captured, but it is no .torrent: " + line(torrent.error()), url.text(),
+      tell(Error{Code::malformed, "what the URL gave is captured, but it is no .torrent: " + line(torrent.error()),
+                 url.text(),
                  "A page's links are not followed by this version: name the .torrent or the magnet itself"});
       return std::optional<TorrentTarget>{};
     }
@@ -124,7 +133,8 @@ class Fetch {
     } else if (begun.taken_up) {
       terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
     } else if (sources == 0) {
-      terminal_.say("neither tracker nor peer is named, and the DHT is not used by this version: give a peer with --peer");
+      terminal_.say(
+          "neither tracker nor peer is named, and the DHT is not used by this version: give a peer with --peer");
     }
     return ok();
   }
@@ -138,9 +148,11 @@ class Fetch {
       bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
       if (!good) {
         worst = ExitCode::failed;
-        tell(Error{Code::unreachable, outcome.state + ": " + reason_text(outcome.reason), short_hash(outcome.hashes), hint_for(outcome)});
+        tell(Error{Code::unreachable, outcome.state + ": " + reason_text(outcome.reason), short_hash(outcome.hashes),
+                   hint_for(outcome)});
       }
-      if (outcome.files_sealed > 0 || good) next_.push_back("impound show " + short_hash(outcome.hashes) + vault_flag());
+      if (outcome.files_sealed > 0 || good)
+        next_.push_back("impound show " + short_hash(outcome.hashes) + vault_flag());
     }
     if (acquisitions_.idle())
       for (std::string const& command : std::exchange(next_, {})) std::printf("next: %s\n", command.c_str());
@@ -149,7 +161,8 @@ class Fetch {
   }
 
   std::string hint_for(AcquisitionOutcome const& outcome) const {
-    if (outcome.reason == "no_peers" || outcome.reason == "no_metadata") return "Name a peer with --peer HOST:PORT, or try again later";
+    if (outcome.reason == "no_peers" || outcome.reason == "no_metadata")
+      return "Name a peer with --peer HOST:PORT, or try again later";
     if (outcome.reason == "disk_full") return "Make room on the vault's disk and run the same command again";
     if (outcome.reason == "refused_limits") return "Raise the limit in the settings if this torrent is wanted";
     return "Run the same command again to try once more";
@@ -176,7 +189,9 @@ Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
   Fetch run{options, order, *session.value(), invocation, terminal};
   auto const code = run.run();
-  auto const closed = session.value()->close(!code ? "error" : code.value() == ExitCode::interrupted ? "signal" : "done");
+  auto const closed = session.value()->close(!code                                   ? "error"
+                                             : code.value() == ExitCode::interrupted ? "signal"
+                                                                                     : "done");
   if (!code) return code;
   if (!closed) return closed.error();
   return code;
@@ -186,15 +201,18 @@ Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
 
 void add_fetch(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<FetchOptions>();
-  CommandLine command = program.command("fetch", "acquires torrents: sealed, logged, nothing handed on", [options, &invocation] {
-    invocation.chosen = [options, &invocation] {
-      auto const code = fetch(*options, invocation);
-      return code ? code.value() : tell(code.error());
-    };
-  });
-  command.positionals("TARGET", options->targets, "magnet, info-hash, .torrent file or its URL", CommandLine::Need::required);
+  CommandLine command =
+      program.command("fetch", "acquires torrents: sealed, logged, nothing handed on", [options, &invocation] {
+        invocation.chosen = [options, &invocation] {
+          auto const code = fetch(*options, invocation);
+          return code ? code.value() : tell(code.error());
+        };
+      });
+  command.positionals("TARGET", options->targets, "magnet, info-hash, .torrent file or its URL",
+                      CommandLine::Need::required);
   command.option("--case", options->case_name, "the case these acquisitions belong to");
-  command.repeated("--peer", options->peers, "HOST:PORT of a peer to ask; repeatable; exempt from the address table for exactly that");
+  command.repeated("--peer", options->peers,
+                   "HOST:PORT of a peer to ask; repeatable; exempt from the address table for exactly that");
   command.flag("--metadata-only", options->metadata_only, "seals the metadata, leaves the payload");
   command.option("--timeout", options->timeout, "gives up after so long without a new byte, e.g. 30m");
   command.flag("--no-dht", options->no_dht, "no DHT (this version never uses it)");

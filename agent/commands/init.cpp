@@ -56,8 +56,12 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
   std::string const folder = vault_folder(settings);
   if (::access((folder + "/vault.toml").c_str(), F_OK) == 0)
     return Error{Code::usage, "there is a vault already", folder, "Name another folder with --vault"};
+  // The folders above the default place are made; a path that somebody wrote may hold a mistake, so those above it are
+  // not.
+  if (settings.vault.empty()) IMPOUND_CHECK(make_process_folder(folder.substr(0, folder.rfind('/'))));
   IMPOUND_TRY(key, key_for(options, invocation.randomness));
-  IMPOUND_TRY(identity, evidence::VaultIdentity::make(options.origin, key.key->vkey(options.origin), utc_text(invocation.clock.utc_us())));
+  IMPOUND_TRY(identity, evidence::VaultIdentity::make(options.origin, key.key->vkey(options.origin),
+                                                      utc_text(invocation.clock.utc_us())));
   std::string const state = state_folder(identity);
   IMPOUND_CHECK(make_process_folder(state));
   IMPOUND_TRY(state_disk, LinuxDisk::open_at(state));
@@ -83,7 +87,8 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
     return std::move(made).error();
   }
   std::printf("vault   %s\nkey     %s\nmemory  %s\nvkey    %s\n", folder.c_str(),
-              options.key.empty() ? default_key_file(identity).c_str() : options.key.c_str(), state.c_str(), identity.vkey.c_str());
+              options.key.empty() ? default_key_file(identity).c_str() : options.key.c_str(), state.c_str(),
+              identity.vkey.c_str());
   std::printf("Give the vkey line to those who shall verify; keep key and memory out of the vault's backup.\n");
   return ok();
 }
@@ -92,13 +97,15 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
 
 void add_init(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<InitOptions>();
-  CommandLine command = program.command("init", "makes a vault: its folder, its key, the first entry of its log", [options, &invocation] {
-    invocation.chosen = [options, &invocation] {
-      if (auto done = init(*options, invocation); !done) return tell(done.error());
-      return ExitCode::done;
-    };
-  });
-  command.option("--origin", options->origin, "the log's name, e.g. lab.example/emleaks; stands in every checkpoint", CommandLine::Need::required);
+  CommandLine command =
+      program.command("init", "makes a vault: its folder, its key, the first entry of its log", [options, &invocation] {
+        invocation.chosen = [options, &invocation] {
+          if (auto done = init(*options, invocation); !done) return tell(done.error());
+          return ExitCode::done;
+        };
+      });
+  command.option("--origin", options->origin, "the log's name, e.g. lab.example/emleaks; stands in every checkpoint",
+                 CommandLine::Need::required);
   command.option("--authority", options->authority, "on whose order evidence is kept here; goes into the first entry");
   command.option("--key", options->key, "the private key's file; made when it is not there");
   add_common_options(command, invocation.common);

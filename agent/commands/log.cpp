@@ -34,10 +34,12 @@ std::string gist(ReadEntry const& entry) {
   auto const add = [&](char const* label, std::optional<std::string> const& text) {
     if (text) said += (said.empty() ? "" : "  ") + std::string(label) + shown(*text, 80);
   };
-  for (char const* key : {"state", "outcome", "reason", "role", "what", "command", "source", "url", "title", "author"}) add("", text_field(body, key));
+  for (char const* key : {"state", "outcome", "reason", "role", "what", "command", "source", "url", "title", "author"})
+    add("", text_field(body, key));
   add("v1 ", text_field(body, "info_hash_v1"));
   if (!text_field(body, "info_hash_v1")) add("v2 ", text_field(body, "info_hash_v2"));
-  if (auto const origin = body.find("origin"); origin != body.end() && origin->is_object()) add("", text_field(*origin, "path"));
+  if (auto const origin = body.find("origin"); origin != body.end() && origin->is_object())
+    add("", text_field(*origin, "path"));
   if (auto const size = count_field(body, "size")) add("", bytes_text(*size));
   if (auto const sha256 = text_field(body, "sha256")) add("sha256 ", sha256->substr(0, 16));
   if (auto const total = count_field(body, "total")) add("references ", std::to_string(*total));
@@ -52,16 +54,22 @@ void print(ReadEntry const& entry, std::string_view bytes, bool json) {
     std::fputs("}\n", stdout);
     return;
   }
-  std::printf("%6llu  %s  %-22s %s\n", static_cast<unsigned long long>(entry.index), entry.utc().substr(0, 19).c_str(), entry.kind().c_str(), gist(entry).c_str());
+  std::printf("%6llu  %s  %-22s %s\n", static_cast<unsigned long long>(entry.index), entry.utc().substr(0, 19).c_str(),
+              entry.kind().c_str(), gist(entry).c_str());
 }
 
 Result<void> log(LogOptions const& options, Invocation& invocation) {
   if (!options.kind.empty() && !evidence::known_kind(options.kind))
-    return Error{Code::usage, "there is no kind of entry called " + options.kind, {}, "config/schema has one file a kind"};
+    return Error{
+        Code::usage, "there is no kind of entry called " + options.kind, {}, "config/schema has one file a kind"};
   std::optional<std::int64_t> since;
   if (!options.since.empty()) {
     since = utc_us_from(options.since.size() == 10 ? options.since + "T00:00:00Z" : options.since);
-    if (!since) return Error{Code::usage, "--since " + options.since + " is no time", {}, "Write it as 2017-05-05 or 2017-05-05T18:00:00Z"};
+    if (!since)
+      return Error{Code::usage,
+                   "--since " + options.since + " is no time",
+                   {},
+                   "Write it as 2017-05-05 or 2017-05-05T18:00:00Z"};
   }
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   std::uint64_t next = 0;
@@ -69,7 +77,8 @@ Result<void> log(LogOptions const& options, Invocation& invocation) {
     IMPOUND_TRY(reading, VaultReading::open(settings));
     IMPOUND_CHECK(reading.each(next, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
       if (!options.kind.empty() && entry.kind() != options.kind) return ok();
-      if (!options.case_name.empty() && (!entry.case_name() || entry.case_name()->text() != options.case_name)) return ok();
+      if (!options.case_name.empty() && (!entry.case_name() || entry.case_name()->text() != options.case_name))
+        return ok();
       if (since && utc_us_from(entry.utc()).value_or(0) < *since) return ok();
       print(entry, bytes, options.json);
       return ok();

@@ -22,7 +22,9 @@ struct ShowOptions {
   bool json = false;
 };
 
-std::string dumped(Json const& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+std::string dumped(Json const& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 /// What one acquisition's entries say, put together as they come.
 struct Shown {
@@ -43,15 +45,29 @@ class Acquired {
   void take(ReadEntry const& entry) {
     Json const& body = entry.body();
     if (entry.kind() == "acquisition.attempt") {
-      if (same_torrent(hashes_field(body), wanted_)) found_.push_back({entry.id(), hashes_field(body), "waiting", {}, {}, {}, {}, {}, {}, 0, 0, Json::array(), {}});
+      if (same_torrent(hashes_field(body), wanted_))
+        found_.push_back({entry.id(), hashes_field(body), "waiting", {}, {}, {}, {}, {}, {}, 0, 0, Json::array(), {}});
       return;
     }
     if (!entry.of()) return;
     Shown* const one = find(*entry.of());
-    // A magnet may name one hash only; the metadata then brings the other, under which the same torrent is asked for here.
+    // A magnet may name one hash only; the metadata then brings the other, under which the same torrent is asked for
+    // here.
     if (one == nullptr) {
       if (entry.kind() == "acquisition.metadata" && same_torrent(hashes_field(body), wanted_))
-        found_.push_back({*entry.of(), hashes_field(body), "waiting", text_field(body, "name_hex"), {}, {}, {}, text_field(body, "exhibit"), {}, 0, 0, Json::array(), {}});
+        found_.push_back({*entry.of(),
+                          hashes_field(body),
+                          "waiting",
+                          text_field(body, "name_hex"),
+                          {},
+                          {},
+                          {},
+                          text_field(body, "exhibit"),
+                          {},
+                          0,
+                          0,
+                          Json::array(),
+                          {}});
       return;
     }
     if (entry.kind() == "acquisition.metadata") {
@@ -90,8 +106,12 @@ class Acquired {
     if (role == "file_list") one.file_list_object = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
     if (role != "payload" || !body.contains("origin")) return;
     Json const& origin = body["origin"];
-    Json file{{"path", text_field(origin, "path").value_or("")}, {"path_hex", text_field(origin, "path_hex").value_or("")},
-              {"size", count_field(body, "size").value_or(0)}, {"sha256", text_field(body, "sha256").value_or("")}, {"sealed", true}, {"exhibit", entry.id().text()}};
+    Json file{{"path", text_field(origin, "path").value_or("")},
+              {"path_hex", text_field(origin, "path_hex").value_or("")},
+              {"size", count_field(body, "size").value_or(0)},
+              {"sha256", text_field(body, "sha256").value_or("")},
+              {"sealed", true},
+              {"exhibit", entry.id().text()}};
     one.sealed_paths.insert(text_field(origin, "path_hex").value_or(""));
     one.files.push_back(std::move(file));
   }
@@ -109,12 +129,19 @@ void add_missing_files(Shown const& shown_one, Disk& vault, Json& files) {
   for (std::string text; std::getline(in, text);) {
     Json const line = Json::parse(text, nullptr, false);
     if (!line.is_object() || shown_one.sealed_paths.contains(text_field(line, "path_hex").value_or(""))) continue;
-    files.push_back({{"path", text_field(line, "path").value_or("")}, {"path_hex", text_field(line, "path_hex").value_or("")}, {"size", count_field(line, "size").value_or(0)}, {"sealed", false}});
+    files.push_back({{"path", text_field(line, "path").value_or("")},
+                     {"path_hex", text_field(line, "path_hex").value_or("")},
+                     {"size", count_field(line, "size").value_or(0)},
+                     {"sealed", false}});
   }
 }
 
 Json acquisition_json(Shown const& one, Disk& vault) {
-  Json json{{"kind", "acquisition"}, {"id", one.attempt.text()}, {"state", one.state}, {"uploaded_payload_bytes", one.uploaded}, {"downloaded_payload_bytes", one.downloaded}};
+  Json json{{"kind", "acquisition"},
+            {"id", one.attempt.text()},
+            {"state", one.state},
+            {"uploaded_payload_bytes", one.uploaded},
+            {"downloaded_payload_bytes", one.downloaded}};
   add_hashes(json, one.hashes);
   if (one.name_hex)
     if (auto const name = from_hex(*one.name_hex)) json["name"] = std::string(text_of(*name));
@@ -133,11 +160,17 @@ void print_acquisition(Json const& json) {
   std::printf("acquisition  %s\nname         %s\n", field("id").c_str(), shown(field("name")).c_str());
   if (json.contains("info_hash_v1")) std::printf("v1           %s\n", field("info_hash_v1").c_str());
   if (json.contains("info_hash_v2")) std::printf("v2           %s\n", field("info_hash_v2").c_str());
-  std::printf("state        %s%s%s\n", field("state").c_str(), json.contains("reason") ? ", " : "", json.contains("reason") ? field("reason").c_str() : "");
-  std::printf("uploaded     %llu payload bytes\n", static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
+  std::printf("state        %s%s%s\n", field("state").c_str(), json.contains("reason") ? ", " : "",
+              json.contains("reason") ? field("reason").c_str() : "");
+  std::printf("uploaded     %llu payload bytes\n",
+              static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
   for (Json const& file : json["files"])
-    std::printf("%s  %12llu  %s\n", text_field(file, "sha256").value_or(std::string(22, ' ') + "not there, not sealed" + std::string(21, ' ')).c_str(),
-                static_cast<unsigned long long>(count_field(file, "size").value_or(0)), shown(text_field(file, "path").value_or("")).c_str());
+    std::printf("%s  %12llu  %s\n",
+                text_field(file, "sha256")
+                    .value_or(std::string(22, ' ') + "not there, not sealed" + std::string(21, ' '))
+                    .c_str(),
+                static_cast<unsigned long long>(count_field(file, "size").value_or(0)),
+                shown(text_field(file, "path").value_or("")).c_str());
 }
 
 Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, bool json) {
@@ -149,8 +182,10 @@ Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, b
   Shown const* const best = acquired.best();
   if (best == nullptr) return false;
   Json const found = acquisition_json(*best, reading.vault->disk());
-  if (json) std::printf("%s\n", dumped(found).c_str());
-  else print_acquisition(found);
+  if (json)
+    std::printf("%s\n", dumped(found).c_str());
+  else
+    print_acquisition(found);
   return true;
 }
 
@@ -160,12 +195,19 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
   IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     if (entry.kind() != "exhibit.sealed" || text_field(entry.body(), "sha256") != hex(digest)) return ok();
     size = count_field(entry.body(), "size").value_or(0);
-    exhibits.push_back({{"index", entry.index}, {"id", entry.id().text()}, {"role", text_field(entry.body(), "role").value_or("")},
-                        {"origin", entry.body().contains("origin") ? entry.body()["origin"] : Json::object()}, {"utc", entry.utc()}});
+    exhibits.push_back({{"index", entry.index},
+                        {"id", entry.id().text()},
+                        {"role", text_field(entry.body(), "role").value_or("")},
+                        {"origin", entry.body().contains("origin") ? entry.body()["origin"] : Json::object()},
+                        {"utc", entry.utc()}});
     return ok();
   }));
   if (exhibits.empty()) return false;
-  Json const found{{"kind", "object"}, {"sha256", hex(digest)}, {"size", size}, {"path", evidence::object_path(digest)}, {"exhibits", exhibits}};
+  Json const found{{"kind", "object"},
+                   {"sha256", hex(digest)},
+                   {"size", size},
+                   {"path", evidence::object_path(digest)},
+                   {"exhibits", exhibits}};
   std::printf("%s\n", dumped(found, json ? -1 : 2).c_str());
   return true;
 }
@@ -175,8 +217,11 @@ Result<bool> show_entry(EntryId const& id, VaultReading& reading, bool json) {
   IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
     if (found || !(entry.id() == id)) return ok();
     found = true;
-    if (json) std::printf("{\"entry\":%.*s,\"index\":%llu,\"kind\":\"entry\"}\n", static_cast<int>(bytes.size()), bytes.data(), static_cast<unsigned long long>(entry.index));
-    else std::printf("entry %llu\n%s\n", static_cast<unsigned long long>(entry.index), dumped(entry.json, 2).c_str());
+    if (json)
+      std::printf("{\"entry\":%.*s,\"index\":%llu,\"kind\":\"entry\"}\n", static_cast<int>(bytes.size()), bytes.data(),
+                  static_cast<unsigned long long>(entry.index));
+    else
+      std::printf("entry %llu\n%s\n", static_cast<unsigned long long>(entry.index), dumped(entry.json, 2).c_str());
     return ok();
   }));
   return found;
@@ -186,9 +231,11 @@ Result<void> run(ShowOptions const& options, Invocation& invocation) {
   std::string const& what = options.what;
   auto const id = EntryId::parse(what);
   auto const object = digest_from_hex<Sha256>(what);
-  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{}) : fetchers::parse_info_hash(what);
+  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{})
+                                                 : fetchers::parse_info_hash(what);
   if (!id && !object && !named)
-    return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120), "`impound log` prints what there is"};
+    return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120),
+                 "`impound log` prints what there is"};
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(reading, VaultReading::open(settings));
   bool found = false;
@@ -196,15 +243,18 @@ Result<void> run(ShowOptions const& options, Invocation& invocation) {
     IMPOUND_TRY(shown_entry, show_entry(*id, reading, options.json));
     found = shown_entry;
   }
-  if (!found && object) {
-    IMPOUND_TRY(shown_object, show_object(*object, reading, options.json));
-    found = shown_object;
-  }
+  // A v2 info-hash is the SHA-256 of an info dict, which lies in the vault as an object, too: the torrent is meant.
   if (!found && named) {
     IMPOUND_TRY(shown_torrent, show_acquisition(named.value().hashes, reading, options.json));
     found = shown_torrent;
   }
-  if (!found) return Error{Code::not_found, "the vault's log does not name this", what.substr(0, 120), "`impound log` prints what there is"};
+  if (!found && object) {
+    IMPOUND_TRY(shown_object, show_object(*object, reading, options.json));
+    found = shown_object;
+  }
+  if (!found)
+    return Error{Code::not_found, "the vault's log does not name this", what.substr(0, 120),
+                 "`impound log` prints what there is"};
   return ok();
 }
 
@@ -218,7 +268,8 @@ void add_show(ProgramLine& program, Invocation& invocation) {
       return ExitCode::done;
     };
   });
-  command.option("WHAT", options->what, "info-hash, SHA-256 of an object, or id of an entry", CommandLine::Need::required);
+  command.option("WHAT", options->what, "info-hash, SHA-256 of an object, or id of an entry",
+                 CommandLine::Need::required);
   command.flag("--json", options->json, "one object");
   add_common_options(command, invocation.common);
 }

@@ -1,7 +1,7 @@
 // impound status: what the vault holds and what is under way, from its log.
 #include <cstdio>
-#include <memory>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "agent/commands/command.h"
@@ -21,37 +21,46 @@ constexpr std::size_t alerts_max = 50;  // the newest
 
 struct Standing {
   std::map<std::string, Json> sources;
-  std::map<std::string, std::string> open;   // attempt → info-hash
+  std::map<std::string, std::string> open;  // attempt → info-hash
   std::uint64_t complete = 0, partial = 0, failed = 0, captures = 0;
-  std::map<Sha256, std::uint64_t> objects;   // size of each
+  std::map<Sha256, std::uint64_t> objects;  // size of each
   std::vector<Json> alerts;
 
   void take(ReadEntry const& entry) {
     Json const& body = entry.body();
     std::string const& kind = entry.kind();
     if (kind == "source.polled") take_source(body, entry.utc());
-    if (kind == "source.changed") sources[text_field(body, "source").value_or("?")]["state"] = text_field(body, "state").value_or("?");
+    if (kind == "source.changed")
+      sources[text_field(body, "source").value_or("?")]["state"] = text_field(body, "state").value_or("?");
     if (kind == "capture.result" && text_field(body, "outcome") == "captured") ++captures;
-    if (kind == "acquisition.attempt") open[entry.id().text()] = text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?"));
+    if (kind == "acquisition.attempt")
+      open[entry.id().text()] =
+          text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?"));
     if (kind == "acquisition.result" && entry.of()) {
       open.erase(entry.of()->text());
       auto const state = text_field(body, "state");
-      if (state == "complete" || state == "metadata_only") ++complete;
-      else if (state == "partial") ++partial;
-      else ++failed;
+      if (state == "complete" || state == "metadata_only")
+        ++complete;
+      else if (state == "partial")
+        ++partial;
+      else
+        ++failed;
     }
     if (kind == "exhibit.sealed")
-      if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""))) objects[*digest] = count_field(body, "size").value_or(0);
+      if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or("")))
+        objects[*digest] = count_field(body, "size").value_or(0);
     if (kind == "incident.raised") {
       if (alerts.size() == alerts_max) alerts.erase(alerts.begin());
-      alerts.push_back({{"index", entry.index}, {"utc", entry.utc()}, {"what", text_field(body, "what").value_or("?")}});
+      alerts.push_back(
+          {{"index", entry.index}, {"utc", entry.utc()}, {"what", text_field(body, "what").value_or("?")}});
     }
   }
 
  private:
   void take_source(Json const& body, std::string const& utc) {
     Json& source = sources[text_field(body, "source").value_or("?")];
-    for (char const* key : {"polls", "new", "failed"}) source[key] = source.value(key, std::uint64_t{0}) + count_field(body, key).value_or(0);
+    for (char const* key : {"polls", "new", "failed"})
+      source[key] = source.value(key, std::uint64_t{0}) + count_field(body, key).value_or(0);
     source["last_utc"] = text_field(body, "last_utc").value_or(utc);
     if (!source.contains("state")) source["state"] = "up";
   }
@@ -71,10 +80,19 @@ Json to_json(Standing const& standing, VaultReading& reading) {
   evidence::Checkpoint const& checkpoint = reading.log->checkpoint();
   auto const free = reading.vault->disk().free_bytes();
   return {{"sources", sources},
-          {"jobs", {{"open", open}, {"complete", standing.complete}, {"partial", standing.partial}, {"failed", standing.failed}, {"captured", standing.captures}}},
+          {"jobs",
+           {{"open", open},
+            {"complete", standing.complete},
+            {"partial", standing.partial},
+            {"failed", standing.failed},
+            {"captured", standing.captures}}},
           {"log", {{"size", checkpoint.size}, {"root", base64(Bytes{checkpoint.root.bytes})}, {"anchored_size", 0}}},
-          {"vault", {{"path", reading.vault->path()}, {"held", reading.vault->held_by_writer()}, {"objects", standing.objects.size()}, {"bytes", bytes},
-                     {"free_bytes", free ? free.value() : 0}}},
+          {"vault",
+           {{"path", reading.vault->path()},
+            {"held", reading.vault->held_by_writer()},
+            {"objects", standing.objects.size()},
+            {"bytes", bytes},
+            {"free_bytes", free ? free.value() : 0}}},
           {"alerts", standing.alerts}};
 }
 
@@ -82,15 +100,26 @@ void print(Json const& status) {
   auto const number = [](Json const& n) { return static_cast<unsigned long long>(n.get<std::uint64_t>()); };
   Json const& vault = status["vault"];
   Json const& jobs = status["jobs"];
-  std::printf("vault    %s, %s\n", vault["path"].get<std::string>().c_str(), vault["held"].get<bool>() ? "a writer is at work" : "at rest");
-  std::printf("holds    %llu objects, %s; %s free\n", number(vault["objects"]), bytes_text(vault["bytes"].get<std::uint64_t>()).c_str(), bytes_text(vault["free_bytes"].get<std::uint64_t>()).c_str());
-  std::printf("log      %llu entries, root %s, not yet timestamped\n", number(status["log"]["size"]), status["log"]["root"].get<std::string>().c_str());
-  std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]), number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
-  for (Json const& open : jobs["open"]) std::printf("open     %s  %s\n", open["info_hash"].get<std::string>().c_str(), open["id"].get<std::string>().c_str());
+  std::printf("vault    %s, %s\n", vault["path"].get<std::string>().c_str(),
+              vault["held"].get<bool>() ? "a writer is at work" : "at rest");
+  std::printf("holds    %llu objects, %s; %s free\n", number(vault["objects"]),
+              bytes_text(vault["bytes"].get<std::uint64_t>()).c_str(),
+              bytes_text(vault["free_bytes"].get<std::uint64_t>()).c_str());
+  std::printf("log      %llu entries, root %s, not yet timestamped\n", number(status["log"]["size"]),
+              status["log"]["root"].get<std::string>().c_str());
+  std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
+              number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
+  for (Json const& open : jobs["open"])
+    std::printf("open     %s  %s\n", open["info_hash"].get<std::string>().c_str(),
+                open["id"].get<std::string>().c_str());
   for (Json const& source : status["sources"])
-    std::printf("source   %s  %s, %llu polls (%llu failed), %llu new, last %s\n", source["name"].get<std::string>().c_str(), source["state"].get<std::string>().c_str(),
-                number(source.value("polls", Json(0))), number(source.value("failed", Json(0))), number(source.value("new", Json(0))), source.value("last_utc", std::string("never")).c_str());
-  for (Json const& alert : status["alerts"]) std::printf("ALERT    entry %llu, %s: %s\n", number(alert["index"]), alert["utc"].get<std::string>().c_str(), shown(alert["what"].get<std::string>()).c_str());
+    std::printf("source   %s  %s, %llu polls (%llu failed), %llu new, last %s\n",
+                source["name"].get<std::string>().c_str(), source["state"].get<std::string>().c_str(),
+                number(source.value("polls", Json(0))), number(source.value("failed", Json(0))),
+                number(source.value("new", Json(0))), source.value("last_utc", std::string("never")).c_str());
+  for (Json const& alert : status["alerts"])
+    std::printf("ALERT    entry %llu, %s: %s\n", number(alert["index"]), alert["utc"].get<std::string>().c_str(),
+                shown(alert["what"].get<std::string>()).c_str());
 }
 
 Result<void> run(bool json, Invocation& invocation) {
@@ -102,8 +131,10 @@ Result<void> run(bool json, Invocation& invocation) {
     return ok();
   }));
   Json const status = to_json(standing, reading);
-  if (json) std::printf("%s\n", status.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-  else print(status);
+  if (json)
+    std::printf("%s\n", status.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  else
+    print(status);
   return ok();
 }
 
@@ -111,12 +142,13 @@ Result<void> run(bool json, Invocation& invocation) {
 
 void add_status(ProgramLine& program, Invocation& invocation) {
   auto const json = std::make_shared<bool>(false);
-  CommandLine command = program.command("status", "says what the vault holds and what is under way", [json, &invocation] {
-    invocation.chosen = [json, &invocation] {
-      if (auto done = run(*json, invocation); !done) return tell(done.error());
-      return ExitCode::done;
-    };
-  });
+  CommandLine command =
+      program.command("status", "says what the vault holds and what is under way", [json, &invocation] {
+        invocation.chosen = [json, &invocation] {
+          if (auto done = run(*json, invocation); !done) return tell(done.error());
+          return ExitCode::done;
+        };
+      });
   command.flag("--json", *json, "one object");
   add_common_options(command, invocation.common);
 }

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <memory>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "agent/commands/command.h"
@@ -42,17 +42,22 @@ void print(Verdict const& verdict, std::string const& vault) {
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   std::printf("vault       %s\n", vault.c_str());
   if (verdict.checkpoint_size > 0)
-    std::printf("log         %llu entries, root %s, signed\n", number(verdict.entries), base64(Bytes{verdict.checkpoint_root.bytes}).c_str());
+    std::printf("log         %llu entries, root %s, signed\n", number(verdict.entries),
+                base64(Bytes{verdict.checkpoint_root.bytes}).c_str());
   std::printf("exhibits    %llu, in %llu objects hashed again\n", number(verdict.exhibits), number(verdict.objects));
-  std::printf("captures    %llu, in %llu WARC records hashed again\n", number(verdict.captures), number(verdict.records));
+  std::printf("captures    %llu, in %llu WARC records hashed again\n", number(verdict.captures),
+              number(verdict.records));
   std::printf("bytes       %llu\n", number(verdict.bytes));
   for (std::string const& note : verdict.notes) std::printf("note        %s\n", note.c_str());
   for (std::string const& left : verdict.not_checked) std::printf("not checked %s\n", left.c_str());
   for (evidence::Problem const& problem : verdict.problems)
-    std::printf("PROBLEM     %s  %s  %s\n", std::string(word(problem.what)).c_str(), problem.where.c_str(), problem.detail.c_str());
+    std::printf("PROBLEM     %s  %s  %s\n", std::string(word(problem.what)).c_str(), problem.where.c_str(),
+                problem.detail.c_str());
   std::uint64_t const all = verdict.problems.size() + verdict.problems_not_listed;
-  if (verdict.ok()) std::printf("OK          nothing was changed, removed, added or reordered in what the log vouches for\n");
-  else std::printf("FAILED      %llu problem%s\n", number(all), all == 1 ? "" : "s");
+  if (verdict.ok())
+    std::printf("OK          nothing was changed, removed, added or reordered in what the log vouches for\n");
+  else
+    std::printf("FAILED      %llu problem%s\n", number(all), all == 1 ? "" : "s");
 }
 
 Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
@@ -90,8 +95,10 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   };
   Verdict const verdict = evidence::verify_vault(*disk.value(), options);
   terminal.clear();
-  if (asked.json) std::printf("%s\n", verdict.to_json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-  else print(verdict, folder);
+  if (asked.json)
+    std::printf("%s\n", verdict.to_json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  else
+    print(verdict, folder);
   return verdict.ok();
 }
 
@@ -99,16 +106,20 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
 
 void add_verify(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<VerifyCommand>();
-  CommandLine command = program.command("verify", "checks every byte of a vault against its log, and the log against its signature", [options, &invocation] {
-    invocation.chosen = [options, &invocation] {
-      auto const verdict = verify(*options, invocation);
-      if (!verdict) return tell(verdict.error());
-      return verdict.value() ? ExitCode::done : ExitCode::failed;
-    };
-  });
+  CommandLine command =
+      program.command("verify", "checks every byte of a vault against its log, and the log against its signature",
+                      [options, &invocation] {
+                        invocation.chosen = [options, &invocation] {
+                          auto const verdict = verify(*options, invocation);
+                          if (!verdict) return tell(verdict.error());
+                          return verdict.value() ? ExitCode::done : ExitCode::failed;
+                        };
+                      });
   command.option("VAULT", options->vault, "the vault's folder");
-  command.option("--vkey,--key", options->vkey, "the log's public key as `init` printed it; without it the vault's own is trusted");
-  command.repeated("--checkpoint", options->checkpoints, "a checkpoint somebody kept: the log must have grown from it; repeatable");
+  command.option("--vkey,--key", options->vkey,
+                 "the log's public key as `init` printed it; without it the vault's own is trusted");
+  command.repeated("--checkpoint", options->checkpoints,
+                   "a checkpoint somebody kept: the log must have grown from it; repeatable");
   command.flag("--log-only", options->log_only, "only the log: no object and no WARC file is read");
   command.flag("--json", options->json, "one object with the verdict");
   add_common_options(command, invocation.common);

@@ -24,7 +24,8 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   if (settings.sources.empty())
-    return Error{Code::usage, "no source is set", settings.file.empty() ? "no settings' file was found" : settings.file, "Add a [[source]], as config/impound.toml shows"};
+    return Error{Code::usage, "no source is set", settings.file.empty() ? "no settings' file was found" : settings.file,
+                 "Add a [[source]], as config/impound.toml shows"};
   std::vector<WatchedSource> sources;
   for (SourceSettings const& source : settings.sources) {
     IMPOUND_TRY(watched, watched_source(source));
@@ -36,7 +37,9 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
   for (WatchedSource const& source : sources)
     if (source.settings.acquire == Pick::matched)
-      terminal.say(source.settings.name + ": acquire is \"matched\" and there is no watch-list: nothing will be acquired. Set acquire = \"all\" to acquire what is found");
+      terminal.say(source.settings.name +
+                   ": acquire is \"matched\" and there is no watch-list: nothing will be acquired. Set acquire = "
+                   "\"all\" to acquire what is found");
   WatchTally tally;
   {
     Watcher watcher{sources, *session.value(), settings, policy, invocation.interrupt, terminal};
@@ -49,10 +52,12 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   }
   IMPOUND_CHECK(session.value()->close(invocation.interrupt.asked() ? "signal" : "done"));
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-  std::printf("polls %llu (%llu failed), captured %llu, acquisitions %llu (%llu not complete)\n", number(tally.polls), number(tally.polls_failed), number(tally.captured),
-              number(tally.acquisitions), number(tally.acquisitions_failed));
+  std::printf("polls %llu (%llu failed), captured %llu, acquisitions %llu (%llu not complete)\n", number(tally.polls),
+              number(tally.polls_failed), number(tally.captured), number(tally.acquisitions),
+              number(tally.acquisitions_failed));
   // A service that runs for months is not a failure because of one bad poll; --once is asked for a result.
-  bool const failed = options.once && !invocation.interrupt.asked() && (tally.polls_failed > 0 || tally.acquisitions_failed > 0);
+  bool const failed =
+      options.once && !invocation.interrupt.asked() && (tally.polls_failed > 0 || tally.acquisitions_failed > 0);
   return failed ? ExitCode::failed : ExitCode::done;
 }
 
@@ -60,12 +65,13 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
 
 void add_watch(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<WatchOptions>();
-  CommandLine command = program.command("watch", "watches the sources of the settings and acquires what they name", [options, &invocation] {
-    invocation.chosen = [options, &invocation] {
-      auto const code = watch(*options, invocation);
-      return code ? code.value() : tell(code.error());
-    };
-  });
+  CommandLine command = program.command("watch", "watches the sources of the settings and acquires what they name",
+                                        [options, &invocation] {
+                                          invocation.chosen = [options, &invocation] {
+                                            auto const code = watch(*options, invocation);
+                                            return code ? code.value() : tell(code.error());
+                                          };
+                                        });
   command.flag("--once", options->once, "polls every source once, works off what follows, and ends");
   command.option("--for", options->duration, "ends after this long, e.g. 6h");
   add_common_options(command, invocation.common);

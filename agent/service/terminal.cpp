@@ -12,7 +12,11 @@ namespace {
 /// Length in bytes of the UTF-8 character at the start of `text`, 0 when there is none.
 std::size_t character(std::string_view text) {
   auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  std::size_t const length = byte(0) < 0x80 ? 1 : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4 : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3 : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2 : 0;
+  std::size_t const length = byte(0) < 0x80                      ? 1
+                             : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
+                             : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3
+                             : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2
+                                                                 : 0;
   if (length == 0 || length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((byte(i) & 0xc0) != 0x80) return 0;
@@ -38,8 +42,10 @@ std::string shown(std::string_view text, std::size_t characters_max) {
     if (count == characters_max) return safe + "…";
     std::size_t const length = character(text);
     std::string_view const one = text.substr(0, length == 0 ? 1 : length);
-    if (length == 0 || harmful(one)) safe += '?';
-    else safe += one;
+    if (length == 0 || harmful(one))
+      safe += '?';
+    else
+      safe += one;
     text.remove_prefix(one.size());
   }
   return safe;

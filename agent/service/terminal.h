@@ -17,8 +17,8 @@ class Terminal {
 
   /// A line that stays. Control characters of foreign texts are shown as '?'.
   void say(std::string const& text);
-  /// The state right now: redrawn on a terminal at most once a second; elsewhere a plain line at most every 10 s, and only
-  /// when it changed.
+  /// The state right now: redrawn on a terminal at most once a second; elsewhere a plain line at most every 10 s, and
+  /// only when it changed.
   void status(std::string const& text);
   /// Takes the status line away, so that what comes next starts on a clean line.
   void clear();

@@ -21,14 +21,18 @@ struct CommandLine::Parser {
 };
 
 struct ProgramLine::Commands {
-  CLI::App program{"impound takes into custody what leaks: pastes, the torrents they name, and proof that nothing was changed since.", "impound"};
+  CLI::App program{
+      "impound takes into custody what leaks: pastes, the torrents they name, and proof that nothing was changed "
+      "since.",
+      "impound"};
 };
 
 void CommandLine::option(std::string const& name, std::string& into, std::string const& help, Need need) {
   Parser::need(parser_->command->add_option(name, into, help), need);
 }
 
-void CommandLine::choice(std::string const& name, std::string& into, std::string const& help, std::vector<std::string> const& allowed, Need need) {
+void CommandLine::choice(std::string const& name, std::string& into, std::string const& help,
+                         std::vector<std::string> const& allowed, Need need) {
   Parser::need(parser_->command->add_option(name, into, help)->check(CLI::IsMember(allowed)), need);
 }
 
@@ -36,11 +40,14 @@ void CommandLine::repeated(std::string const& name, std::vector<std::string>& in
   parser_->command->add_option(name, into, help)->allow_extra_args(false);
 }
 
-void CommandLine::positionals(std::string const& name, std::vector<std::string>& into, std::string const& help, Need need) {
+void CommandLine::positionals(std::string const& name, std::vector<std::string>& into, std::string const& help,
+                              Need need) {
   Parser::need(parser_->command->add_option(name, into, help), need);
 }
 
-void CommandLine::flag(std::string const& name, bool& into, std::string const& help) { parser_->command->add_flag(name, into, help); }
+void CommandLine::flag(std::string const& name, bool& into, std::string const& help) {
+  parser_->command->add_flag(name, into, help);
+}
 
 ProgramLine::ProgramLine() : commands_(std::make_shared<Commands>()) {
   commands_->program.set_version_flag("--version", "impound " IMPOUND_VERSION);

@@ -1,7 +1,8 @@
-// A command's line: its options by name, read into the places given. A thin face over CLI11, whose header would otherwise be
-// compiled anew for every command (half a minute of each build).
+// A command's line: its options by name, read into the places given. A thin face over CLI11, whose header would
+// otherwise be compiled anew for every command (half a minute of each build).
 //
-// Values are written when the line is parsed; places must live until then. A wrong line ends in exit code 2 with one message.
+// Values are written when the line is parsed; places must live until then. A wrong line ends in exit code 2 with one
+// message.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,8 @@ class CommandLine {
   /// "--name" or, without dashes, a positional.
   void option(std::string const& name, std::string& into, std::string const& help, Need need = Need::optional);
   /// The same, with only these values allowed.
-  void choice(std::string const& name, std::string& into, std::string const& help, std::vector<std::string> const& allowed, Need need = Need::optional);
+  void choice(std::string const& name, std::string& into, std::string const& help,
+              std::vector<std::string> const& allowed, Need need = Need::optional);
   /// "--name VALUE", as often as wanted.
   void repeated(std::string const& name, std::vector<std::string>& into, std::string const& help);
   /// Positionals, one or more when required.
@@ -39,7 +41,8 @@ class ProgramLine {
   ProgramLine();
   /// `chosen` is called when the line names this command.
   CommandLine command(std::string const& name, std::string const& help, std::function<void()> chosen);
-  /// 0 when a command was chosen; otherwise the program is to end with `exit`: --help and --version (0), a wrong line (2).
+  /// 0 when a command was chosen; otherwise the program is to end with `exit`: --help and --version (0), a wrong line
+  /// (2).
   struct Parsed {
     bool run = false;
     int exit = 0;

@@ -3,10 +3,10 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <toml++/toml.h>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace impound::agent {
 
@@ -53,10 +53,14 @@ class Section {
   Result<void> choice(std::string_view key, Pick& into) {
     IMPOUND_TRY(found, value<std::string>(key));
     if (!found) return ok();
-    if (*found == "all") into = Pick::all;
-    else if (*found == "matched") into = Pick::matched;
-    else if (*found == "none") into = Pick::none;
-    else return wrong(*table_.get(key), key, "must be \"matched\", \"all\" or \"none\"");
+    if (*found == "all")
+      into = Pick::all;
+    else if (*found == "matched")
+      into = Pick::matched;
+    else if (*found == "none")
+      into = Pick::none;
+    else
+      return wrong(*table_.get(key), key, "must be \"matched\", \"all\" or \"none\"");
     return ok();
   }
 
@@ -96,8 +100,9 @@ class Section {
 
   Error wrong(toml::node const& node, std::string_view key, std::string_view why) const {
     std::string const place = file_ + " line " + std::to_string(node.source().begin.line);
-    return Error{Code::usage, "setting " + (name_.empty() ? "" : name_ + ".") + std::string(key) + " " + std::string(why),
-                 place, "config/impound.toml shows every setting"};
+    return Error{Code::usage,
+                 "setting " + (name_.empty() ? "" : name_ + ".") + std::string(key) + " " + std::string(why), place,
+                 "config/impound.toml shows every setting"};
   }
 
   toml::table const& table_;
@@ -237,8 +242,10 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
   try {
     table = toml::parse(text, file);
   } catch (toml::parse_error const& wrong) {
-    return Error{Code::usage, "the settings are not TOML: " + std::string(wrong.description()),
-                 file + " line " + std::to_string(wrong.source().begin.line), {}};
+    return Error{Code::usage,
+                 "the settings are not TOML: " + std::string(wrong.description()),
+                 file + " line " + std::to_string(wrong.source().begin.line),
+                 {}};
   }
   Section top{table, "", file};
   for (auto const& [key, node] : table) {
@@ -257,12 +264,18 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
       return top.wrong(node, name, "is not supported by this version");
     if (part == nullptr) return top.wrong(node, name, "is not a setting");
     Section section{*part, name, file};
-    if (name == "vault") IMPOUND_CHECK(read_vault(section, to));
-    else if (name == "network") IMPOUND_CHECK(read_network(section, to));
-    else if (name == "torrents") IMPOUND_CHECK(read_torrents(section, to));
-    else if (name == "capture") IMPOUND_CHECK(read_capture(section, to));
-    else if (name == "limits") IMPOUND_CHECK(read_limits(section, to));
-    else return top.wrong(node, name, "is not a setting");
+    if (name == "vault")
+      IMPOUND_CHECK(read_vault(section, to));
+    else if (name == "network")
+      IMPOUND_CHECK(read_network(section, to));
+    else if (name == "torrents")
+      IMPOUND_CHECK(read_torrents(section, to));
+    else if (name == "capture")
+      IMPOUND_CHECK(read_capture(section, to));
+    else if (name == "limits")
+      IMPOUND_CHECK(read_limits(section, to));
+    else
+      return top.wrong(node, name, "is not a setting");
   }
   to.file = file;
   return to;

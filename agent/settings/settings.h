@@ -1,9 +1,9 @@
 // What the operator decided: typed, read once, never changed afterwards.
 //
 // Read from one TOML file: --config, else $IMPOUND_CONFIG, else $XDG_CONFIG_HOME/impound/impound.toml, else
-// /etc/impound/impound.toml; without any, the defaults hold. A flag beats $IMPOUND_…, which beats the file. A key that is
-// not known is an error that names file, line and key: a misspelt protection must not be a silent hole. Settings whose
-// feature is not there yet are refused as well, never ignored.
+// /etc/impound/impound.toml; without any, the defaults hold. A flag beats $IMPOUND_…, which beats the file. A key that
+// is not known is an error that names file, line and key: a misspelt protection must not be a silent hole. Settings
+// whose feature is not there yet are refused as well, never ignored.
 #pragma once
 
 #include <chrono>
@@ -32,10 +32,10 @@ struct SourceSettings {
 struct Settings {
   std::string file;  // where they were read, "" for the defaults
 
-  std::string vault;      // the vault's folder
+  std::string vault;  // the vault's folder
   std::string operator_name;
   std::string authority;
-  std::string key_file;   // "" = the default place beside the other keys
+  std::string key_file;  // "" = the default place beside the other keys
 
   std::vector<std::string> allow_net;  // CIDR[:PORT]
   std::string user_agent;

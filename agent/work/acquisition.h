@@ -1,9 +1,10 @@
 // Acquisitions: from "this torrent" to sealed exhibits and exactly one result.
 //
-// begin() makes the attempt durable before the first packet leaves; pump() takes the swarm's events one by one: metadata is
-// sealed first and at once, files when the torrent is whole (or given up), then the file list, then the result. An attempt
-// that a crash or Ctrl-C left open is taken up by the next begin() for the same torrent: same attempt, same staging folder.
-// Every way to end has its result, but for interrupt(), which keeps the state for the next run.
+// begin() makes the attempt durable before the first packet leaves; pump() takes the swarm's events one by one:
+// metadata is sealed first and at once, files when the torrent is whole (or given up), then the file list, then the
+// result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for the same torrent: same
+// attempt, same staging folder. Every way to end has its result, but for interrupt(), which keeps the state for the
+// next run.
 //
 // One thread: the one that opened the session. The swarm's worker starts with the first acquisition.
 #pragma once
@@ -28,19 +29,19 @@ namespace impound::agent {
 /// What led to an acquisition, and how it is to be done.
 struct Wanted {
   TorrentTarget target;
-  std::optional<EntryId> cause;        // the entry that named it; absent for a person's command
-  std::optional<evidence::By> by;      // the person
+  std::optional<EntryId> cause;    // the entry that named it; absent for a person's command
+  std::optional<evidence::By> by;  // the person
   std::optional<CaseName> case_name;
-  std::vector<std::string> peers;      // --peer HOST:PORT, exempt from the address table for exactly that
+  std::vector<std::string> peers;  // --peer HOST:PORT, exempt from the address table for exactly that
   bool metadata_only = false;
   std::optional<std::chrono::seconds> timeout;  // --timeout: without a new byte
 };
 
 struct AcquisitionOutcome {
   InfoHashes hashes;
-  std::string name;                 // raw bytes of the torrent's name; "" without metadata
-  std::string state;                // complete, partial, failed, metadata_only
-  std::string reason;               // one of the worker protocol's words, "" when complete
+  std::string name;    // raw bytes of the torrent's name; "" without metadata
+  std::string state;   // complete, partial, failed, metadata_only
+  std::string reason;  // one of the worker protocol's words, "" when complete
   std::string detail;
   EntryId result;
   std::uint64_t files = 0;
@@ -51,8 +52,8 @@ struct AcquisitionOutcome {
 };
 
 struct Begun {
-  std::optional<EntryId> held;      // the result that completed it earlier; then nothing was started
-  bool taken_up = false;            // an attempt of an earlier run goes on
+  std::optional<EntryId> held;  // the result that completed it earlier; then nothing was started
+  bool taken_up = false;        // an attempt of an earlier run goes on
   bool running_already = false;
 };
 
@@ -77,19 +78,19 @@ class Acquisitions {
     EntryId attempt;
     InfoHashes hashes;
     std::optional<CaseName> case_name;
-    fetchers::SwarmJob job;                         // to start it again after the worker died
+    fetchers::SwarmJob job;  // to start it again after the worker died
     std::optional<fetchers::Metainfo> metainfo;
     std::optional<EntryId> metadata_entry;
     std::optional<EntryId> metadata_exhibit;
-    std::set<std::string> sealed_before;            // path_hex, by an earlier run
+    std::set<std::string> sealed_before;  // path_hex, by an earlier run
     std::uint64_t sealed_before_bytes = 0;
     std::vector<fetchers::FileDone> files_done;
     bool metadata_only = false;
     unsigned deaths = 0;
-    std::string refused_reason;                     // we ended it ourselves, for this reason
+    std::string refused_reason;  // we ended it ourselves, for this reason
     std::string refused_detail;
     std::uint64_t web_seeds_set_aside = 0;
-    std::optional<EntryId> torrent_capture;         // that brought the .torrent
+    std::optional<EntryId> torrent_capture;  // that brought the .torrent
     fetchers::Progress progress;
   };
   /// What sealing made of an acquisition's payload.
@@ -98,7 +99,7 @@ class Acquisitions {
     std::uint64_t bytes = 0;
     bool disk_full = false;
     std::vector<std::string> refused;
-    std::string lines;                              // application/vnd.impound.files+jsonl
+    std::string lines;  // application/vnd.impound.files+jsonl
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -135,7 +136,7 @@ class Acquisitions {
   fetchers::AddressPolicy const& policy_;
   Terminal& terminal_;
   std::unique_ptr<fetchers::Swarm> swarm_;
-  std::map<std::string, Running> running_;          // by job id, which is the attempt's
+  std::map<std::string, Running> running_;  // by job id, which is the attempt's
   std::vector<AcquisitionOutcome> outcomes_;
 };
 

@@ -25,30 +25,48 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   // Beyond this line the bytes no longer change: the worker has let go of the torrent's files.
   if (ending.reason == "disk_full") evidence::release_reserve(session_.disk());
   IMPOUND_TRY(kept, seal_payload(running));
-  if (kept.disk_full && ending.reason.empty()) ending = {"disk_full", "no space left while sealing", ending.downloaded, ending.uploaded};
+  if (kept.disk_full && ending.reason.empty())
+    ending = {"disk_full", "no space left while sealing", ending.downloaded, ending.uploaded};
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
   std::uint64_t files = 0;
   if (running.metainfo)
-    files = static_cast<std::uint64_t>(std::count_if(running.metainfo->files.begin(), running.metainfo->files.end(), [](auto const& f) { return !f.pad; }));
+    files = static_cast<std::uint64_t>(std::count_if(running.metainfo->files.begin(), running.metainfo->files.end(),
+                                                     [](auto const& f) { return !f.pad; }));
   bool const whole = ending.reason.empty() && kept.files == files && kept.refused.empty();
-  std::string const state = running.metadata_only && ending.reason.empty() ? "metadata_only" : whole ? "complete" : kept.files > 0 ? "partial" : "failed";
-  Json body{{"state", state}, {"files", files}, {"files_sealed", kept.files}, {"bytes", json_number(running.metainfo ? running.metainfo->total_bytes : 0)},
-            {"bytes_sealed", kept.bytes}, {"downloaded_payload_bytes", ending.downloaded}, {"uploaded_payload_bytes", ending.uploaded}};
+  std::string const state = running.metadata_only && ending.reason.empty() ? "metadata_only"
+                            : whole                                        ? "complete"
+                            : kept.files > 0                               ? "partial"
+                                                                           : "failed";
+  Json body{{"state", state},
+            {"files", files},
+            {"files_sealed", kept.files},
+            {"bytes", json_number(running.metainfo ? running.metainfo->total_bytes : 0)},
+            {"bytes_sealed", kept.bytes},
+            {"downloaded_payload_bytes", ending.downloaded},
+            {"uploaded_payload_bytes", ending.uploaded}};
   add_hashes(body, running.hashes);
   if (!ending.reason.empty()) body["reason"] = ending.reason;
   if (!ending.detail.empty()) body["detail"] = shown(ending.detail, 500);
   if (file_list) body["file_list"] = file_list->text();
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
-  IMPOUND_TRY(result, session_.recorder().record(EntryDraft{"acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
+  IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
+                          "acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
   for (std::string const& why : kept.refused)
-    IMPOUND_CHECK(session_.recorder().record(EntryDraft{"incident.raised", {{"what", "a file of an acquisition could not be sealed"}, {"detail", shown(why, 500)}},
-                                                        running.case_name, result, {}, {}, {}}));
+    IMPOUND_CHECK(session_.recorder().record(
+        EntryDraft{"incident.raised",
+                   {{"what", "a file of an acquisition could not be sealed"}, {"detail", shown(why, 500)}},
+                   running.case_name,
+                   result,
+                   {},
+                   {},
+                   {}}));
 
   if (state == "complete") session_.past().mark_held(running.hashes, result);
   session_.past().close(running.attempt);
-  outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason, ending.detail, result, files, kept.files,
-                       kept.bytes, ending.uploaded, running.web_seeds_set_aside});
+  outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
+                       ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
+                       running.web_seeds_set_aside});
   std::string const folder = running.job.folder;
   running_.erase(job);
   return remove_staging_folder(session_.disk(), folder);
@@ -63,7 +81,8 @@ Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {
     auto const batch = left.first(std::min(batch_files_max, left.size()));
     IMPOUND_CHECK(seal_batch(running, batch, kept));
     left = left.subspan(batch.size());
-    terminal_.status("sealing  " + std::to_string(kept.files) + " of " + std::to_string(running.files_done.size()) + " files");
+    terminal_.status("sealing  " + std::to_string(kept.files) + " of " + std::to_string(running.files_done.size()) +
+                     " files");
   }
   return kept;
 }
@@ -74,14 +93,20 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
   for (fetchers::FileDone const& done : batch) {
     std::string const path_hex = hex(bytes_of(done.path_bytes));
     if (running.sealed_before.contains(path_hex)) continue;  // an earlier run sealed it and logged it
-    Json origin{{"type", "torrent"}, {"path", shown(done.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", done.index}};
+    Json origin{
+        {"type", "torrent"}, {"path", shown(done.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", done.index}};
     add_hashes(origin, running.hashes);
     if (running.metainfo && done.index < running.metainfo->files.size() &&
-        (running.metainfo->files[done.index].path_bytes != done.path_bytes || running.metainfo->files[done.index].size != done.size)) {
-      kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes + ", the metadata does not");
+        (running.metainfo->files[done.index].path_bytes != done.path_bytes ||
+         running.metainfo->files[done.index].size != done.size)) {
+      kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes +
+                             ", the metadata does not");
       continue;
     }
-    EntryDraft draft{"exhibit.sealed", {{"role", "payload"}, {"origin", origin}}, running.case_name, running.metadata_entry, running.attempt, {}, session_.new_id()};
+    EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
+                     running.case_name, running.metadata_entry,
+                     running.attempt,   {},
+                     session_.new_id()};
     files.push_back({staging_path(running.job.folder) + "/" + done.staged_path, done.size, {}, std::move(draft)});
     of.push_back(&done);
   }
@@ -100,8 +125,12 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
     }
     ++kept.files;
     kept.bytes += of[i]->size;
-    Json const line_of_file{{"path", shown(of[i]->path_bytes, 1000)}, {"path_hex", hex(bytes_of(of[i]->path_bytes))}, {"index", of[i]->index},
-                            {"size", of[i]->size}, {"sha256", hex(*file.sha256)}, {"exhibit", file.exhibit->text()}};
+    Json const line_of_file{{"path", shown(of[i]->path_bytes, 1000)},
+                            {"path_hex", hex(bytes_of(of[i]->path_bytes))},
+                            {"index", of[i]->index},
+                            {"size", of[i]->size},
+                            {"sha256", hex(*file.sha256)},
+                            {"exhibit", file.exhibit->text()}};
     kept.lines += line_of_file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   return ok();
@@ -117,7 +146,10 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
       fetchers::TorrentFile const& file = running.metainfo->files[i];
       if (file.pad || announced.contains(i)) continue;
       std::string const path_hex = hex(bytes_of(file.path_bytes));
-      Json const missing{{"path", shown(file.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", i}, {"size", file.size},
+      Json const missing{{"path", shown(file.path_bytes, 1000)},
+                         {"path_hex", path_hex},
+                         {"index", i},
+                         {"size", file.size},
                          {"sealed", running.sealed_before.contains(path_hex)}};
       lines += missing.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
@@ -126,8 +158,13 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
   EntryId const exhibit = session_.new_id();
   Json origin{{"type", "torrent"}};
   add_hashes(origin, running.hashes);
-  EntryDraft draft{"exhibit.sealed", {{"role", "file_list"}, {"media_type", "application/vnd.impound.files+jsonl"}, {"origin", origin}}, running.case_name,
-                   running.attempt, running.attempt, {}, exhibit};
+  EntryDraft draft{"exhibit.sealed",
+                   {{"role", "file_list"}, {"media_type", "application/vnd.impound.files+jsonl"}, {"origin", origin}},
+                   running.case_name,
+                   running.attempt,
+                   running.attempt,
+                   {},
+                   exhibit};
   auto sealed = session_.sealing().seal_bytes(bytes_of(lines), std::move(draft));
   if (!sealed && sealed.error().code != Code::no_space) return std::move(sealed).error();
   // A full disk must not keep the result from being told; the entries of the files themselves say what the list would.

@@ -35,7 +35,8 @@ std::vector<IpAddress> look_up(std::string const& host) {
 }  // namespace
 
 Result<HostPort> parse_host_port(std::string_view text) {
-  Error const wrong{Code::usage, "this is no HOST:PORT", std::string(text.substr(0, 120)), "Write 192.0.2.1:6881, [2001:db8::1]:6881 or peer.example:6881"};
+  Error const wrong{Code::usage, "this is no HOST:PORT", std::string(text.substr(0, 120)),
+                    "Write 192.0.2.1:6881, [2001:db8::1]:6881 or peer.example:6881"};
   auto const colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return wrong;
   std::string_view host = text.substr(0, colon);
@@ -54,12 +55,14 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), port};
 }
 
-std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, AddressPolicy const& policy, bool named_by_operator) {
+std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, AddressPolicy const& policy,
+                                                bool named_by_operator) {
   std::vector<fetchers::PeerAddress> peers;
   auto const parsed = parse_host_port(host_port);
   if (!parsed) return peers;
   for (IpAddress const& address : look_up(parsed.value().host))
-    if (policy.check(address, parsed.value().port, named_by_operator)) peers.push_back({address.text(), parsed.value().port, named_by_operator});
+    if (policy.check(address, parsed.value().port, named_by_operator))
+      peers.push_back({address.text(), parsed.value().port, named_by_operator});
   return peers;
 }
 
@@ -79,7 +82,8 @@ std::vector<fetchers::AddressRule> blocked_rules(AddressPolicy const& policy) {
 
 std::vector<fetchers::AllowedEndpoint> allowed_rules(AddressPolicy const& policy) {
   std::vector<fetchers::AllowedEndpoint> rules;
-  for (fetchers::AllowedRange const& range : policy.allowed_ranges()) rules.push_back({range.first, range.last, range.port});
+  for (fetchers::AllowedRange const& range : policy.allowed_ranges())
+    rules.push_back({range.first, range.last, range.port});
   return rules;
 }
 

@@ -1,5 +1,5 @@
-// Hosts that a target names, turned into what the swarm may dial: looked up here, held against the one address table (P5).
-// The worker gets addresses for peers; trackers keep their names, and its dial gate judges what they resolve to.
+// Hosts that a target names, turned into what the swarm may dial: looked up here, held against the one address table
+// (P5). The worker gets addresses for peers; trackers keep their names, and its dial gate judges what they resolve to.
 // Agent's thread: a look-up blocks for as long as the system's resolver does.
 #pragma once
 
@@ -22,7 +22,8 @@ Result<HostPort> parse_host_port(std::string_view text);
 
 /// The addresses of HOST:PORT that may be dialled; none when it does not resolve or the table refuses all of them.
 /// `named_by_operator`: --peer, exempt for exactly this host and port.
-std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, fetchers::AddressPolicy const& policy, bool named_by_operator);
+std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, fetchers::AddressPolicy const& policy,
+                                                bool named_by_operator);
 
 /// Code::refused for a tracker whose host is a blocked literal, or no http, https or udp URL.
 Result<void> tracker_allowed(std::string const& url, fetchers::AddressPolicy const& policy);

@@ -16,7 +16,8 @@ namespace {
 /// The two records of one hop; none when no answer came, for then the entry alone tells what happened.
 void add_records(Exchange const& hop, Randomness& randomness, std::vector<WarcRecord>& records) {
   if (hop.response_head.empty()) return;
-  WarcRecord response{"response", evidence::make_record_id(randomness), hop.url, hop.started_us, {}, hop.response_head + hop.response_body, {}};
+  WarcRecord response{"response", evidence::make_record_id(randomness),  hop.url, hop.started_us,
+                      {},         hop.response_head + hop.response_body, {}};
   if (!hop.chunked) response.payload_offset = hop.response_head.size();
   WarcRecord request{"request", evidence::make_record_id(randomness), hop.url, hop.started_us, {}, hop.request, {}};
   response.headers.emplace_back("Content-Type", "application/http; msgtype=response");
@@ -25,7 +26,8 @@ void add_records(Exchange const& hop, Randomness& randomness, std::vector<WarcRe
   for (WarcRecord* one : {&request, &response}) {
     if (!hop.remote_ip.empty()) one->headers.emplace_back("WARC-IP-Address", hop.remote_ip);
     one->headers.emplace_back("WARC-Protocol", hop.http_version == "1.0" ? "http/1.0" : "http/1.1");
-    if (hop.tls_protocol.starts_with("TLSv")) one->headers.emplace_back("WARC-Protocol", "tls/" + hop.tls_protocol.substr(4));
+    if (hop.tls_protocol.starts_with("TLSv"))
+      one->headers.emplace_back("WARC-Protocol", "tls/" + hop.tls_protocol.substr(4));
   }
   if (!hop.truncated.empty()) response.headers.emplace_back("WARC-Truncated", hop.truncated);
   records.push_back(std::move(request));
@@ -42,11 +44,16 @@ Captured judged(std::vector<Exchange> const& hops) {
   captured.status = last.status;
   captured.body = last.body;
   captured.final_url = last.url;
-  if (last.failed) captured.problem = line(*last.failed);
-  else if (last.redirect()) captured.problem = "too many redirects, or one that leads nowhere";
-  else if (last.status != 200) captured.problem = "status " + std::to_string(last.status);
-  else if (!last.truncated.empty()) captured.problem = "the body was cut (" + last.truncated + ")";
-  else captured.usable = true;
+  if (last.failed)
+    captured.problem = line(*last.failed);
+  else if (last.redirect())
+    captured.problem = "too many redirects, or one that leads nowhere";
+  else if (last.status != 200)
+    captured.problem = "status " + std::to_string(last.status);
+  else if (!last.truncated.empty())
+    captured.problem = "the body was cut (" + last.truncated + ")";
+  else
+    captured.usable = true;
   return captured;
 }
 
@@ -77,11 +84,13 @@ Json result_body(CaptureOrder const& order, std::vector<Exchange> const& hops, C
 
 }  // namespace
 
-Captures::Captures(Session& session, Settings const& settings, fetchers::HttpClient& client, std::function<bool()> cancelled)
+Captures::Captures(Session& session, Settings const& settings, fetchers::HttpClient& client,
+                   std::function<bool()> cancelled)
     : session_(session), settings_(settings), client_(client), cancelled_(std::move(cancelled)) {}
 
 Result<Captured> Captures::capture(CaptureOrder const& order, std::function<bool(Captured&)> const& judge) {
-  IMPOUND_TRY(attempt, session_.recorder().record(EntryDraft{"capture.attempt", attempt_body(order), order.case_name, order.cause, {}, order.by, {}}));
+  IMPOUND_TRY(attempt, session_.recorder().record(EntryDraft{
+                           "capture.attempt", attempt_body(order), order.case_name, order.cause, {}, order.by, {}}));
 
   fetchers::HttpLimits limits;
   limits.bytes_max = settings_.capture_bytes_max;
@@ -96,7 +105,8 @@ Result<Captured> Captures::capture(CaptureOrder const& order, std::function<bool
     IMPOUND_TRY(records, keep(hops));
     body["records"] = std::move(records);
   }
-  IMPOUND_TRY(result, session_.recorder().record(EntryDraft{"capture.result", std::move(body), order.case_name, order.cause, attempt, {}, {}}));
+  IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
+                          "capture.result", std::move(body), order.case_name, order.cause, attempt, {}, {}}));
   captured.result = result;
   return captured;
 }

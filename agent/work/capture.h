@@ -1,8 +1,8 @@
 // A capture: one URL asked for, every hop kept as WARC records, told in exactly one capture.result.
 //
-// The attempt is durable before the first packet leaves; the records are durable before the result names them. What is not
-// worth keeping (`keep` says no) leaves its digests in the result and no record. One thread: the session's.
-// Gap: between the answer and the WARC record the body is held in memory, so a crash there costs this capture: its attempt
+// The attempt is durable before the first packet leaves; the records are durable before the result names them. What is
+// not worth keeping (`keep` says no) leaves its digests in the result and no record. One thread: the session's. Gap:
+// between the answer and the WARC record the body is held in memory, so a crash there costs this capture: its attempt
 // is closed as interrupted at the next start and the item is asked for again.
 #pragma once
 
@@ -35,7 +35,7 @@ struct Captured {
   bool usable = false;              // an answer with status 200, whole, that is content
   std::string problem{};            // why not
   int status = 0;
-  std::string body{};               // transfer coding undone
+  std::string body{};  // transfer coding undone
   std::string final_url{};
 };
 

@@ -1,7 +1,7 @@
 // SIGINT and SIGTERM as a descriptor that poll() can wait for.
 //
-// Made first thing in main, before any thread: the signals are blocked in all of them and read from a signalfd. SIGPIPE and
-// SIGIO are ignored: the latter's default action would end the agent when somebody opens a leased file for writing.
+// Made first thing in main, before any thread: the signals are blocked in all of them and read from a signalfd. SIGPIPE
+// and SIGIO are ignored: the latter's default action would end the agent when somebody opens a leased file for writing.
 #pragma once
 
 namespace impound::agent {

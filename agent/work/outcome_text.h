@@ -10,7 +10,9 @@
 namespace impound::agent {
 
 /// The hash to show something by: v1 where there is one, else v2.
-inline std::string short_hash(InfoHashes const& hashes) { return hashes.v1 ? hex(*hashes.v1) : hashes.v2 ? hex(*hashes.v2) : "?"; }
+inline std::string short_hash(InfoHashes const& hashes) {
+  return hashes.v1 ? hex(*hashes.v1) : hashes.v2 ? hex(*hashes.v2) : "?";
+}
 
 /// The protocol's words as sentences.
 inline std::string reason_text(std::string const& reason) {
@@ -27,10 +29,14 @@ inline std::string reason_text(std::string const& reason) {
 }
 
 inline std::string outcome_text(AcquisitionOutcome const& outcome) {
-  std::string text = outcome.state + "  " + (outcome.name.empty() ? short_hash(outcome.hashes) : shown(outcome.name, 60)) + ": ";
-  if (outcome.state == "metadata_only") text += "metadata sealed, payload not asked for";
-  else text += std::to_string(outcome.files_sealed) + " of " + std::to_string(outcome.files) + " file(s) sealed, " + bytes_text(outcome.bytes_sealed) +
-               "; uploaded " + std::to_string(outcome.uploaded_payload_bytes) + " payload bytes";
+  std::string text =
+      outcome.state + "  " + (outcome.name.empty() ? short_hash(outcome.hashes) : shown(outcome.name, 60)) + ": ";
+  if (outcome.state == "metadata_only")
+    text += "metadata sealed, payload not asked for";
+  else
+    text += std::to_string(outcome.files_sealed) + " of " + std::to_string(outcome.files) + " file(s) sealed, " +
+            bytes_text(outcome.bytes_sealed) + "; uploaded " + std::to_string(outcome.uploaded_payload_bytes) +
+            " payload bytes";
   if (!outcome.reason.empty()) text += "; " + reason_text(outcome.reason);
   return text;
 }

@@ -1,8 +1,8 @@
 // What the custody log tells at start: seen items, open attempts, torrents that are held, objects that are named.
 //
-// Rebuilt by reading every entry once; it lives in memory for one run, the log stays the only truth. Memory grows with the
-// number of exhibits (about 100 bytes each), not with their size. One thread.
-// Gap: an index kept between runs will replace this scan; until then a start reads the whole log.
+// Rebuilt by reading every entry once; it lives in memory for one run, the log stays the only truth. Memory grows with
+// the number of exhibits (about 100 bytes each), not with their size. One thread. Gap: an index kept between runs will
+// replace this scan; until then a start reads the whole log.
 #pragma once
 
 #include <map>
@@ -22,14 +22,14 @@ namespace impound::agent {
 struct OpenAcquisition {
   EntryId attempt;
   InfoHashes hashes;
-  Json body;                     // of the attempt: trackers, peers, limits
+  Json body;  // of the attempt: trackers, peers, limits
   std::optional<CaseName> case_name;
   std::optional<Json> metadata;  // body of acquisition.metadata, once it is known
   std::optional<EntryId> metadata_entry;
-  std::optional<Sha256> torrent;           // object that holds the .torrent or the info dict
-  bool torrent_is_whole = false;           // a .torrent, not only an info dict
-  bool by_person = false;                  // a command's, not a source's
-  std::set<std::string> sealed_paths;      // path_hex of the payload files that are sealed already
+  std::optional<Sha256> torrent;       // object that holds the .torrent or the info dict
+  bool torrent_is_whole = false;       // a .torrent, not only an info dict
+  bool by_person = false;              // a command's, not a source's
+  std::set<std::string> sealed_paths;  // path_hex of the payload files that are sealed already
   std::uint64_t sealed_bytes = 0;
 };
 

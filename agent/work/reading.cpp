@@ -1,6 +1,5 @@
 #include "agent/work/reading.h"
 
-#include "agent/commands/command.h"
 #include "agent/work/session.h"
 
 namespace impound::agent {
@@ -15,7 +14,8 @@ Result<VaultReading> VaultReading::open(Settings const& settings) {
   return reading;
 }
 
-Result<void> VaultReading::each(std::uint64_t from, std::function<Result<void>(evidence::ReadEntry const&, std::string_view)> const& take) {
+Result<void> VaultReading::each(std::uint64_t from,
+                                std::function<Result<void>(evidence::ReadEntry const&, std::string_view)> const& take) {
   return log->each(from, log->checkpoint().size, [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
     if (bytes.empty()) return ok();  // erased: the hole is `verify`'s to judge
     IMPOUND_TRY(entry, evidence::read_entry(index, bytes));

@@ -18,7 +18,8 @@ struct VaultReading {
   /// Code::usage with the `init` line when there is no vault.
   static Result<VaultReading> open(Settings const& settings);
   /// Every entry from `from` on, in order, as it was logged (`bytes`) and read.
-  Result<void> each(std::uint64_t from, std::function<Result<void>(evidence::ReadEntry const& entry, std::string_view bytes)> const& take);
+  Result<void> each(std::uint64_t from,
+                    std::function<Result<void>(evidence::ReadEntry const& entry, std::string_view bytes)> const& take);
 };
 
 }  // namespace impound::agent

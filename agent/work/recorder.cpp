@@ -118,7 +118,8 @@ void Recorder::serve(std::deque<Request> batch) {
         break;
       }
       ids.push_back(made.value().id);
-      spdlog::info("entry kind={} id={}{}", made.value().kind, made.value().id.text(), draft.of ? " of=" + draft.of->text() : "");
+      spdlog::info("entry kind={} id={}{}", made.value().kind, made.value().id.text(),
+                   draft.of ? " of=" + draft.of->text() : "");
       entries.push_back(std::move(made.value().bytes));
     }
     if (wrong) {
@@ -130,13 +131,17 @@ void Recorder::serve(std::deque<Request> batch) {
     good.emplace_back(&request, std::move(ids));
   }
   if (!entries.empty()) {
-    if (auto appended = log_->append(entries); !appended) poisoned_ = poisoned(appended.error());
-    else if (!unsigned_since_) unsigned_since_ = std::chrono::steady_clock::now();
+    if (auto appended = log_->append(entries); !appended)
+      poisoned_ = poisoned(appended.error());
+    else if (!unsigned_since_)
+      unsigned_since_ = std::chrono::steady_clock::now();
   }
   if (publish_asked && !poisoned_) publish_when_due(true);
   for (auto& [request, ids] : good) {
-    if (poisoned_) request->answer.set_value(*poisoned_);
-    else request->answer.set_value(std::move(ids));
+    if (poisoned_)
+      request->answer.set_value(*poisoned_);
+    else
+      request->answer.set_value(std::move(ids));
   }
 }
 

@@ -1,8 +1,9 @@
 // The writer: one thread that owns the custody log, and so the only place where an entry is made.
 //
 // record() may be called from any thread and returns when its entries are durable (acknowledged); entries that arrive
-// together share one group and one fdatasync. Whatever was appended is under a signed checkpoint at most a second later,
-// and at once by publish() and at the end. After a failed write or sync the log is poisoned: every call returns that error.
+// together share one group and one fdatasync. Whatever was appended is under a signed checkpoint at most a second
+// later, and at once by publish() and at the end. After a failed write or sync the log is poisoned: every call returns
+// that error.
 #pragma once
 
 #include <condition_variable>
@@ -54,7 +55,7 @@ class Recorder {
   std::condition_variable arrived_;
   std::deque<Request> waiting_;
   bool stopping_ = false;
-  std::optional<Error> poisoned_;                                         // writer thread only
+  std::optional<Error> poisoned_;                                        // writer thread only
   std::optional<std::chrono::steady_clock::time_point> unsigned_since_;  // writer thread only
   std::thread thread_;
 };

@@ -3,8 +3,8 @@
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@
 #include "evidence/log_reader.h"
 #include "evidence/reserve.h"
 #include "evidence/start_recovery.h"
-#include "evidence/warc/unlogged.h"
 #include "evidence/system/clock.h"
+#include "evidence/warc/unlogged.h"
 
 namespace impound::agent {
 
@@ -60,7 +60,9 @@ Json started_body(std::string const& command) {
             {"command", command},
             {"pid", ::getpid()},
             {"kernel", std::string(host.sysname) + " " + host.release + " " + host.machine},
-            {"libraries", {{"curl", ::curl_version_info(CURLVERSION_NOW)->version}, {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)}}}};
+            {"libraries",
+             {{"curl", ::curl_version_info(CURLVERSION_NOW)->version},
+              {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)}}}};
   // Without /proc there is no way to say which binary runs; the entry then says nothing rather than something untrue.
   if (auto digest = digest_of_file(own_program())) body["binary_sha256"] = std::move(digest).value();
   return body;
@@ -82,6 +84,12 @@ std::string default_key_file(evidence::VaultIdentity const& identity) {
 std::string vault_folder(Settings const& settings) {
   if (!settings.vault.empty()) return settings.vault;
   return user_folder("XDG_DATA_HOME", ".local/share") + "/impound/vault";
+}
+
+Error with_init_hint(Error error, Settings const& settings) {
+  if (error.code != Code::not_found || error.where.rfind(vault_folder(settings), 0) != 0) return error;
+  std::string const folder = vault_folder(settings);
+  return Error{Code::usage, "there is no vault", folder, "Make one: impound init --vault " + folder + " --origin NAME"};
 }
 
 Result<void> make_process_folder(std::string const& path) {
@@ -112,11 +120,14 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
   session->state_ = std::move(state_disk);
   // Copies of one vault share this memory, each with a lock of its own: compare-and-swap needs the memory's lock, too.
   if (::flock(session->state_->folder(), LOCK_EX | LOCK_NB) != 0)
-    return Error{Code::held, "another copy of this vault is in use", state, "Wait for it, or stop it; two copies of a vault must never both be written to"};
+    return Error{Code::held, "another copy of this vault is in use", state,
+                 "Wait for it, or stop it; two copies of a vault must never both be written to"};
 
   std::string const key_file = settings.key_file.empty() ? default_key_file(identity) : settings.key_file;
   auto const slash = key_file.rfind('/');
-  IMPOUND_TRY(key_folder, LinuxDisk::open_at(slash == std::string::npos ? "." : slash == 0 ? "/" : key_file.substr(0, slash)));
+  IMPOUND_TRY(key_folder, LinuxDisk::open_at(slash == std::string::npos ? "."
+                                             : slash == 0               ? "/"
+                                                                        : key_file.substr(0, slash)));
   IMPOUND_TRY(key, evidence::SigningKey::load(*key_folder, key_file.substr(slash + 1)));
   if (key.vkey(identity.origin) != identity.vkey)
     return Error{Code::usage, "this key is not the one that the vault was made with", key_file,
@@ -146,10 +157,13 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   EntryId const id = new_id();
   maker.session(id);
   recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker));
-  sealing_ = std::make_unique<evidence::Sealing>(disk(), ::getuid(), [this](std::vector<EntryDraft> drafts) -> Result<void> {
-    IMPOUND_CHECK(recorder_->record(std::move(drafts)));
-    return ok();
-  }, pause_for_lease);
+  sealing_ = std::make_unique<evidence::Sealing>(
+      disk(), ::getuid(),
+      [this](std::vector<EntryDraft> drafts) -> Result<void> {
+        IMPOUND_CHECK(recorder_->record(std::move(drafts)));
+        return ok();
+      },
+      pause_for_lease);
   IMPOUND_CHECK(recorder_->record(EntryDraft{"agent.started", started_body(command), {}, {}, {}, {}, id}));
   return ok();
 }
@@ -167,7 +181,14 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   std::vector<std::string> const& objects = report.objects;
   IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
   for (std::string const& name : objects)
-    IMPOUND_CHECK(recorder_->record(EntryDraft{"incident.raised", {{"what", "an object that no entry names was set aside"}, {"where", name}}, {}, {}, {}, {}, {}}));
+    IMPOUND_CHECK(
+        recorder_->record(EntryDraft{"incident.raised",
+                                     {{"what", "an object that no entry names was set aside"}, {"where", name}},
+                                     {},
+                                     {},
+                                     {},
+                                     {},
+                                     {}}));
 
   Json attempts = Json::array();
   std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();
@@ -175,17 +196,34 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     if (attempts.size() < listed_max) attempts.push_back(id.text());
   for (auto const& [id, body] : past_.open_captures())
     if (attempts.size() < listed_max) attempts.push_back(id.text());
-  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0) return evidence::make_reserve(disk());
+  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0)
+    return evidence::make_reserve(disk());
 
   IMPOUND_TRY(recovered, recorder_->record(EntryDraft{"agent.recovered",
-      {{"open_attempts", open}, {"attempts", attempts}, {"entries", recovered_entries}, {"sealing_plans", plans},
-       {"objects_set_aside", objects.size()}, {"warc_bytes_set_aside", warc_bytes}}, {}, {}, {}, {}, {}}));
+                                                      {{"open_attempts", open},
+                                                       {"attempts", attempts},
+                                                       {"entries", recovered_entries},
+                                                       {"sealing_plans", plans},
+                                                       {"objects_set_aside", objects.size()},
+                                                       {"warc_bytes_set_aside", warc_bytes}},
+                                                      {},
+                                                      {},
+                                                      {},
+                                                      {},
+                                                      {}}));
   // A capture that a crash cut is closed with what is known of it; the next poll starts a new attempt.
   for (auto const& [id, body] : past_.open_captures())
-    IMPOUND_CHECK(recorder_->record(EntryDraft{"capture.result",
-        {{"outcome", "interrupted"}, {"url", text_field(body, "url").value_or("unknown")}, {"kept", false}}, {}, recovered, id, {}, {}}));
+    IMPOUND_CHECK(recorder_->record(
+        EntryDraft{"capture.result",
+                   {{"outcome", "interrupted"}, {"url", text_field(body, "url").value_or("unknown")}, {"kept", false}},
+                   {},
+                   recovered,
+                   id,
+                   {},
+                   {}}));
   if (!past_.open_acquisitions().empty())
-    remarks_.push_back(std::to_string(past_.open_acquisitions().size()) + " acquisition(s) of an earlier run are still open");
+    remarks_.push_back(std::to_string(past_.open_acquisitions().size()) +
+                       " acquisition(s) of an earlier run are still open");
   if (plans + recovered_entries > 0)
     remarks_.push_back("the last run ended without closing the vault: what it had acknowledged was brought in");
   return evidence::make_reserve(disk());
@@ -196,10 +234,17 @@ Result<void> Session::record_settings(Settings const& settings) {
   std::string const digest = hex(sha256(bytes_of(text)));
   if (digest == past_.settings_sha256()) return ok();
   EntryId const exhibit = new_id();
-  EntryDraft draft{"exhibit.sealed", {{"role", "settings"}, {"media_type", "application/toml"}, {"origin", {{"type", "agent"}}}}, {}, {}, {}, {}, exhibit};
+  EntryDraft draft{"exhibit.sealed",
+                   {{"role", "settings"}, {"media_type", "application/toml"}, {"origin", {{"type", "agent"}}}},
+                   {},
+                   {},
+                   {},
+                   {},
+                   exhibit};
   IMPOUND_TRY(sealed, sealing_->seal_bytes(bytes_of(text), std::move(draft)));
   if (sealed.refused) return *sealed.refused;
-  IMPOUND_CHECK(recorder_->record(EntryDraft{"settings.loaded", {{"sha256", digest}, {"exhibit", exhibit.text()}}, {}, {}, {}, {}, {}}));
+  IMPOUND_CHECK(recorder_->record(
+      EntryDraft{"settings.loaded", {{"sha256", digest}, {"exhibit", exhibit.text()}}, {}, {}, {}, {}, {}}));
   return ok();
 }
 

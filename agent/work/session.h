@@ -1,8 +1,9 @@
 // A run of the agent over one vault: opened, recovered, recorded, closed.
 //
-// open() is the whole start of DESIGN's order: lock → log recovered (or a rollback refused) → the past read → agent.started →
-// sealing plans carried on → what nothing names set aside → open attempts listed → settings.loaded when they changed.
-// Everything that writes evidence goes through the recorder and the sealing of a session. One thread, but for the recorder.
+// open() is the whole start of DESIGN's order: lock → log recovered (or a rollback refused) → the past read →
+// agent.started → sealing plans carried on → what nothing names set aside → open attempts listed → settings.loaded when
+// they changed. Everything that writes evidence goes through the recorder and the sealing of a session. One thread, but
+// for the recorder.
 #pragma once
 
 #include <memory>
@@ -20,7 +21,7 @@
 namespace impound {
 class Clock;
 class Randomness;
-}
+}  // namespace impound
 
 namespace impound::agent {
 
@@ -31,6 +32,9 @@ std::string default_key_file(evidence::VaultIdentity const& identity);
 /// The vault's folder: --vault, $IMPOUND_VAULT, settings, $XDG_DATA_HOME/impound/vault.
 std::string vault_folder(Settings const& settings);
 
+/// A vault that is not there is wrong usage, with the `init` line to run; every other error stays as it is.
+Error with_init_hint(Error error, Settings const& settings);
+
 /// Makes a folder of the process's own (0700) and those above it that are missing.
 Result<void> make_process_folder(std::string const& path);
 
@@ -39,7 +43,8 @@ evidence::By who(Settings const& settings);
 
 class Session {
  public:
-  /// `command`: what the holder is called in agent.started and to others, e.g. "fetch". Code::held when the vault is taken.
+  /// `command`: what the holder is called in agent.started and to others, e.g. "fetch". Code::held when the vault is
+  /// taken.
   static Result<std::unique_ptr<Session>> open(Settings const& settings, std::string const& command, Clock& clock,
                                                Randomness& randomness);
   /// agent.stopped, everything under a signature, lock given back. `reason`: "done", "signal" or "error".

@@ -11,8 +11,10 @@ void remove_tree(Disk& vault, std::string const& path, unsigned depth) {
   if (!entries || depth == 0) return;
   for (FolderEntry const& entry : entries.value()) {
     std::string const below = path + "/" + entry.name;
-    if (entry.type == FileFacts::Type::folder) remove_tree(vault, below, depth - 1);
-    else (void)vault.remove(below);
+    if (entry.type == FileFacts::Type::folder)
+      remove_tree(vault, below, depth - 1);
+    else
+      (void)vault.remove(below);
   }
   (void)vault.remove_folder(path);
 }

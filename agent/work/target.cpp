@@ -13,7 +13,8 @@ namespace impound::agent {
 
 namespace {
 
-constexpr std::string_view forms = "A TARGET is a magnet, an info-hash (40 or 64 hex digits, or 32 of base32), a .torrent file or its URL";
+constexpr std::string_view forms =
+    "A TARGET is a magnet, an info-hash (40 or 64 hex digits, or 32 of base32), a .torrent file or its URL";
 
 bool looks_like_hash(std::string_view text) {
   for (char c : text)
@@ -29,7 +30,8 @@ Result<std::string> read_file(std::string const& path) {
   while (in.read(block, sizeof block), in.gcount() > 0) {
     bytes.append(block, static_cast<std::size_t>(in.gcount()));
     if (bytes.size() > bytes_max)
-      return Error{Code::usage, "the file is larger than a .torrent may be (" + std::to_string(bytes_max) + " bytes)", path, {}};
+      return Error{
+          Code::usage, "the file is larger than a .torrent may be (" + std::to_string(bytes_max) + " bytes)", path, {}};
   }
   if (!in.eof() || bytes.empty()) return Error{Code::usage, "cannot read the .torrent file, or it is empty", path, {}};
   return bytes;
@@ -65,7 +67,7 @@ Result<Target> parse_target(std::string const& text) {
     if (!url) return usage(std::move(url).error(), text);
     return Target{UrlTarget{std::move(url).value()}};
   }
-  struct stat found{};
+  struct stat found {};
   if (::stat(text.c_str(), &found) == 0) {
     if (!S_ISREG(found.st_mode)) return Error{Code::usage, "this is no file", text, std::string(forms)};
     IMPOUND_TRY(bytes, read_file(text));
@@ -86,8 +88,11 @@ Result<Target> parse_target(std::string const& text) {
     return Target{std::move(target).value()};
   }
   if (looks_like_hash(text))
-    return Error{Code::usage, "an info-hash has 40 or 64 hex digits, or 32 of base32; this has " + std::to_string(text.size()) + " characters",
-                 text.substr(0, 120), {}};
+    return Error{Code::usage,
+                 "an info-hash has 40 or 64 hex digits, or 32 of base32; this has " + std::to_string(text.size()) +
+                     " characters",
+                 text.substr(0, 120),
+                 {}};
   return Error{Code::usage, "no magnet, info-hash, file or URL", text.substr(0, 120), std::string(forms)};
 }
 

@@ -1,8 +1,8 @@
 // What a person or a paste names: a magnet, a bare info-hash, a .torrent; parsed once, before any vault is opened.
 #pragma once
 
-#include <string>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -15,12 +15,12 @@ namespace impound::agent {
 
 struct TorrentTarget {
   InfoHashes hashes;
-  std::string name;                       // as the magnet says; a hint, never a path
+  std::string name;  // as the magnet says; a hint, never a path
   std::vector<std::string> trackers;
-  std::vector<std::string> peers;         // x.pe, host:port: content, so not exempt from the address table
-  std::vector<std::string> web_seeds;     // recorded and set aside
-  std::optional<std::string> torrent;     // bytes of a .torrent
-  std::optional<EntryId> torrent_capture; // the capture that brought it, when it came over HTTP
+  std::vector<std::string> peers;          // x.pe, host:port: content, so not exempt from the address table
+  std::vector<std::string> web_seeds;      // recorded and set aside
+  std::optional<std::string> torrent;      // bytes of a .torrent
+  std::optional<EntryId> torrent_capture;  // the capture that brought it, when it came over HTTP
 };
 
 /// A URL whose answer must be looked at before it is known what to acquire.
@@ -30,7 +30,8 @@ struct UrlTarget {
 
 using Target = std::variant<TorrentTarget, UrlTarget>;
 
-/// `text`: magnet, info-hash (40 or 64 hex digits, 32 of base32), path of a .torrent file, URL. Code::usage says what is wrong.
+/// `text`: magnet, info-hash (40 or 64 hex digits, 32 of base32), path of a .torrent file, URL. Code::usage says what
+/// is wrong.
 Result<Target> parse_target(std::string const& text);
 
 /// The target that a magnet names. Code::malformed as the parser of magnets says.

@@ -36,7 +36,8 @@ std::string program_folder() {
 std::vector<std::string> profile_places(std::string const& name) {
   if (name.ends_with(".toml")) return {name};
   std::string const file = "/sites/" + name + ".toml";
-  return {"/etc/impound" + file, program_folder() + "/../../config" + file, program_folder() + "/../share/impound" + file, "/usr/share/impound" + file};
+  return {"/etc/impound" + file, program_folder() + "/../../config" + file,
+          program_folder() + "/../share/impound" + file, "/usr/share/impound" + file};
 }
 
 std::int64_t us(std::chrono::seconds seconds) { return std::chrono::microseconds{seconds}.count(); }
@@ -52,18 +53,27 @@ Result<WatchedSource> watched_source(SourceSettings const& settings) {
     text << in.rdbuf();
     IMPOUND_TRY(profile, fetchers::read_site_profile(text.str(), place));
     std::string const base_text = !settings.base_url.empty() ? settings.base_url : profile.base_url.value_or("");
-    if (base_text.empty()) return Error{Code::usage, "source " + settings.name + " has no base_url, and its profile names none", place, {}};
+    if (base_text.empty())
+      return Error{Code::usage, "source " + settings.name + " has no base_url, and its profile names none", place, {}};
     auto base = fetchers::Url::parse(base_text);
-    if (!base) return Error{Code::usage, "base_url of source " + settings.name + ": " + base.error().what, base_text, {}};
+    if (!base)
+      return Error{Code::usage, "base_url of source " + settings.name + ": " + base.error().what, base_text, {}};
     return WatchedSource{settings, std::move(profile), std::move(base).value()};
   }
-  return Error{Code::usage, "there is no profile " + settings.profile + " for source " + settings.name, settings.profile, wanted};
+  return Error{Code::usage, "there is no profile " + settings.profile + " for source " + settings.name,
+               settings.profile, wanted};
 }
 
-Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Interrupt& interrupt,
-                 Terminal& terminal)
-    : session_(session), settings_(settings), interrupt_(interrupt), terminal_(terminal), client_(session.clock(), policy, settings.user_agent), pace_(session.clock()),
-      captures_(session, settings, client_, [this] { return interrupt_.asked(); }), acquisitions_(session, settings, policy, terminal) {
+Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
+                 fetchers::AddressPolicy const& policy, Interrupt& interrupt, Terminal& terminal)
+    : session_(session),
+      settings_(settings),
+      interrupt_(interrupt),
+      terminal_(terminal),
+      client_(session.clock(), policy, settings.user_agent),
+      pace_(session.clock()),
+      captures_(session, settings, client_, [this] { return interrupt_.asked(); }),
+      acquisitions_(session, settings, policy, terminal) {
   for (WatchedSource const& source : sources) {
     State state;
     state.source = &source;
@@ -102,7 +112,8 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
 }
 
 bool Watcher::worked_off() const {
-  return acquisitions_.idle() && std::all_of(states_.begin(), states_.end(), [](State const& s) { return s.polled_once && s.waiting.empty(); });
+  return acquisitions_.idle() &&
+         std::all_of(states_.begin(), states_.end(), [](State const& s) { return s.polled_once && s.waiting.empty(); });
 }
 
 std::chrono::milliseconds Watcher::until_next(bool once) {
@@ -134,10 +145,12 @@ Result<void> Watcher::poll(State& state) {
   fetchers::HttpLimits limits;
   limits.timeout = settings_.capture_timeout;
   limits.cancelled = [this] { return interrupt_.asked(); };
-  fetchers::Exchange const answer = client_.get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
+  fetchers::Exchange const answer =
+      client_.get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
   if (answer.failed) return note_poll(state, false, line(*answer.failed));
   if (answer.status != 200) return note_poll(state, false, "status " + std::to_string(answer.status));
-  if (source.profile.judge(answer.body) != fetchers::Answer::content) return note_poll(state, false, std::string("the site says: ") + word(source.profile.judge(answer.body)));
+  if (source.profile.judge(answer.body) != fetchers::Answer::content)
+    return note_poll(state, false, std::string("the site says: ") + word(source.profile.judge(answer.body)));
   auto list = fetchers::read_json_list(answer.body, source.profile, fetchers::ListLimits{});
   if (!list) return note_poll(state, false, line(list.error()));
   state.listed += list.value().items.size();
@@ -145,7 +158,9 @@ Result<void> Watcher::poll(State& state) {
   // Oldest first: the order of the log is then the order in which things appeared.
   for (auto item = list.value().items.rbegin(); item != list.value().items.rend(); ++item)
     if (!session_.past().seen(source.settings.name, item->key)) state.waiting.push_back(std::move(*item));
-  if (list.value().unreadable > 0) terminal_.say(source.settings.name + ": " + std::to_string(list.value().unreadable) + " unreadable item(s) in the list: " + list.value().unreadable_why);
+  if (list.value().unreadable > 0)
+    terminal_.say(source.settings.name + ": " + std::to_string(list.value().unreadable) +
+                  " unreadable item(s) in the list: " + list.value().unreadable_why);
   return note_poll(state, true, "");
 }
 
@@ -164,7 +179,8 @@ Result<void> Watcher::note_poll(State& state, bool good, std::string const& why)
   Json body{{"source", state.source->settings.name}, {"state", good ? "up" : "down"}};
   if (!why.empty()) body["detail"] = shown(why, 500);
   terminal_.say(state.source->settings.name + (good ? " answers again" : " cannot be read: " + why));
-  IMPOUND_CHECK(session_.recorder().record(EntryDraft{"source.changed", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
+  IMPOUND_CHECK(session_.recorder().record(
+      EntryDraft{"source.changed", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
   return ok();
 }
 
@@ -175,8 +191,14 @@ Result<void> Watcher::take_item(State& state) {
   state.waiting.pop_front();
   auto const url = source.profile.item_url(source.base, item.key);
   if (!url) return url.error();
-  CaptureOrder order{.url = url.value(), .exempt = fetchers::Exemption{source.base.host(), source.base.port()}, .source = source.settings.name, .key = item.key,
-                     .title = item.title, .author = item.author, .published_us = item.published_us, .case_name = source.settings.case_name};
+  CaptureOrder order{.url = url.value(),
+                     .exempt = fetchers::Exemption{source.base.host(), source.base.port()},
+                     .source = source.settings.name,
+                     .key = item.key,
+                     .title = item.title,
+                     .author = item.author,
+                     .published_us = item.published_us,
+                     .case_name = source.settings.case_name};
   IMPOUND_TRY(captured, captures_.capture(order, [&](Captured& answer) {
     auto const said = answer.usable ? source.profile.judge(answer.body) : fetchers::Answer::content;
     if (said != fetchers::Answer::content) {
@@ -190,7 +212,9 @@ Result<void> Watcher::take_item(State& state) {
   session_.past().mark_seen(source.settings.name, item.key);
   ++tally_.captured;
   ++state.fresh;
-  terminal_.say("captured    " + url.value().text() + (item.title.empty() ? "" : "  \"" + shown(item.title, 60) + "\"") + (item.author.empty() ? "" : " by " + shown(item.author, 40)));
+  terminal_.say("captured    " + url.value().text() +
+                (item.title.empty() ? "" : "  \"" + shown(item.title, 60) + "\"") +
+                (item.author.empty() ? "" : " by " + shown(item.author, 40)));
   return follow_references(state, item, captured);
 }
 
@@ -208,8 +232,14 @@ Result<void> Watcher::follow_references(State& state, fetchers::ListedItem const
     if (!reference.url.empty()) one["url"] = shown(reference.url, 300);
     first.push_back(std::move(one));
   }
-  IMPOUND_TRY(told, session_.recorder().record(EntryDraft{"reference.found", {{"counts", counts}, {"first", first}, {"total", found.size()}},
-                                                          state.source->settings.case_name, captured.result, {}, {}, {}}));
+  IMPOUND_TRY(told,
+              session_.recorder().record(EntryDraft{"reference.found",
+                                                    {{"counts", counts}, {"first", first}, {"total", found.size()}},
+                                                    state.source->settings.case_name,
+                                                    captured.result,
+                                                    {},
+                                                    {},
+                                                    {}}));
   terminal_.say("references  " + std::to_string(found.size()) + " found");
   if (state.source->settings.acquire != Pick::all) return ok();  // "matched" needs a watch-list, and there is none yet
   std::size_t jobs = 0;
@@ -221,7 +251,8 @@ Result<void> Watcher::follow_references(State& state, fetchers::ListedItem const
       if (target) IMPOUND_CHECK(acquire(state, std::move(target).value(), told));
     } else if (reference.kind == ReferenceKind::torrent_url && reference.confidence != fetchers::Confidence::low) {
       auto const page = fetchers::Url::parse(captured.final_url);
-      auto const url = reference.url.empty() && page ? page.value().resolve(reference.canonical) : fetchers::Url::parse(reference.url);
+      auto const url = reference.url.empty() && page ? page.value().resolve(reference.canonical)
+                                                     : fetchers::Url::parse(reference.url);
       if (url) IMPOUND_CHECK(acquire_torrent_url(state, url.value(), told));
     }
   }
@@ -239,8 +270,14 @@ Result<void> Watcher::acquire_torrent_url(State& state, fetchers::Url const& url
   auto torrent = torrent_target(std::move(captured.body));
   if (!torrent) {
     terminal_.say("refused     " + url.text() + ": " + line(torrent.error()));
-    IMPOUND_CHECK(session_.recorder().record(EntryDraft{"input.refused", {{"what", "torrent"}, {"where", shown(url.text(), 500)}, {"detail", shown(line(torrent.error()), 500)}},
-                                                        state.source->settings.case_name, captured.result, {}, {}, {}}));
+    IMPOUND_CHECK(session_.recorder().record(EntryDraft{
+        "input.refused",
+        {{"what", "torrent"}, {"where", shown(url.text(), 500)}, {"detail", shown(line(torrent.error()), 500)}},
+        state.source->settings.case_name,
+        captured.result,
+        {},
+        {},
+        {}}));
     return ok();
   }
   torrent.value().torrent_capture = captured.result;
@@ -255,8 +292,10 @@ Result<void> Watcher::acquire(State& state, TorrentTarget target, EntryId const&
   wanted.case_name = state.source->settings.case_name;
   wanted.timeout = settings_.torrent_timeout;
   IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
-  if (begun.held) terminal_.say("held        " + text(hashes));
-  else if (!begun.running_already) terminal_.say("acquiring   " + text(hashes));
+  if (begun.held)
+    terminal_.say("held        " + text(hashes));
+  else if (!begun.running_already)
+    terminal_.say("acquiring   " + text(hashes));
   return ok();
 }
 
@@ -272,7 +311,8 @@ Result<void> Watcher::tell_due_polls() {
   for (State& state : states_) {
     std::int64_t const silent_us = now_us() - state.told_boot_us;
     bool const something = state.fresh > 0 || state.failed > 0;
-    if (silent_us >= tell_polls_at_least_us || (something && silent_us >= tell_polls_at_most_us)) IMPOUND_CHECK(tell_polls(state));
+    if (silent_us >= tell_polls_at_least_us || (something && silent_us >= tell_polls_at_most_us))
+      IMPOUND_CHECK(tell_polls(state));
   }
   return ok();
 }
@@ -281,9 +321,16 @@ Result<void> Watcher::tell_polls(State& state) {
   state.told_boot_us = now_us();
   if (state.polls == 0) return ok();
   auto const url = state.source->profile.list_url(state.source->base);
-  Json body{{"source", state.source->settings.name}, {"url", url ? url.value().text() : state.source->base.text()}, {"polls", state.polls}, {"listed", state.listed},
-            {"new", state.fresh}, {"failed", state.failed}, {"first_utc", utc_text(state.first_utc_us)}, {"last_utc", utc_text(state.last_utc_us)}};
-  IMPOUND_CHECK(session_.recorder().record(EntryDraft{"source.polled", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
+  Json body{{"source", state.source->settings.name},
+            {"url", url ? url.value().text() : state.source->base.text()},
+            {"polls", state.polls},
+            {"listed", state.listed},
+            {"new", state.fresh},
+            {"failed", state.failed},
+            {"first_utc", utc_text(state.first_utc_us)},
+            {"last_utc", utc_text(state.last_utc_us)}};
+  IMPOUND_CHECK(session_.recorder().record(
+      EntryDraft{"source.polled", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
   state.polls = state.listed = state.fresh = state.failed = 0;
   state.first_utc_us = state.last_utc_us = 0;
   return ok();

@@ -1,8 +1,8 @@
 // Watching sources: list → new items → capture → references → acquisitions, politely, until told to stop.
 //
-// A plain loop over one thread: what is due is done, then the swarm is listened to until the next thing is due. An item is
-// captured once (the log remembers it); one that could not be had is asked for again while the site still lists it. Routine
-// looks are counted and told in source.polled at most every 10 minutes, at least every 6 hours, and at the end.
+// A plain loop over one thread: what is due is done, then the swarm is listened to until the next thing is due. An item
+// is captured once (the log remembers it); one that could not be had is asked for again while the site still lists it.
+// Routine looks are counted and told in source.polled at most every 10 minutes, at least every 6 hours, and at the end.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,8 @@ struct WatchedSource {
   fetchers::Url base;
 };
 
-/// Reads the profile: a path that ends in .toml, else config/sites/<profile>.toml beside the program or in /etc, /usr/share.
+/// Reads the profile: a path that ends in .toml, else config/sites/<profile>.toml beside the program or in /etc,
+/// /usr/share.
 Result<WatchedSource> watched_source(SourceSettings const& settings);
 
 struct WatchTally {
@@ -46,8 +47,8 @@ struct WatchTally {
 
 class Watcher {
  public:
-  Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Interrupt& interrupt,
-          Terminal& terminal);
+  Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
+          fetchers::AddressPolicy const& policy, Interrupt& interrupt, Terminal& terminal);
 
   /// `once`: every source is polled once and all that follows from it is worked off. Otherwise until a signal, or until
   /// `until` has passed.
@@ -57,11 +58,11 @@ class Watcher {
  private:
   struct State {
     WatchedSource const* source = nullptr;
-    std::int64_t next_poll_us = 0;                  // boot time
+    std::int64_t next_poll_us = 0;  // boot time
     std::int64_t next_item_us = 0;
     std::deque<fetchers::ListedItem> waiting;
-    std::set<std::string> failed_keys;              // tried since the last poll
-    bool poll_booked = false;                       // its turn in the host's pace is booked and has not come yet
+    std::set<std::string> failed_keys;  // tried since the last poll
+    bool poll_booked = false;           // its turn in the host's pace is booked and has not come yet
     bool item_booked = false;
     bool polled_once = false;
     bool down = false;

@@ -60,7 +60,8 @@ Result<std::string> read_whole(Disk& disk, std::string_view path, std::uint64_t 
     IMPOUND_TRY(count, file.read(bytes.size(), block));
     if (count == 0) return bytes;
     if (bytes.size() + count > bytes_max)
-      return Error{Code::refused, "the file is larger than " + std::to_string(bytes_max) + " bytes", std::string(path), {}};
+      return Error{
+          Code::refused, "the file is larger than " + std::to_string(bytes_max) + " bytes", std::string(path), {}};
     bytes.append(reinterpret_cast<char const*>(block), count);
   }
 }
@@ -202,7 +203,8 @@ Result<void> LinuxDisk::remove_folder(std::string_view path) {
   std::string name;
   IMPOUND_TRY(folder, parent_of(path, name));
   Closing const closing{folder};
-  if (::unlinkat(folder, name.c_str(), AT_REMOVEDIR) != 0) return from_errno(errno, "cannot remove the folder", place(path));
+  if (::unlinkat(folder, name.c_str(), AT_REMOVEDIR) != 0)
+    return from_errno(errno, "cannot remove the folder", place(path));
   return ok();
 }
 
@@ -220,7 +222,7 @@ Result<void> LinuxDisk::set_mode(DiskHandle file, std::uint32_t mode) {
 }
 
 Result<FileFacts> LinuxDisk::facts(DiskHandle file) {
-  struct stat s{};
+  struct stat s {};
   if (::fstat(file, &s) != 0) return from_errno(errno, "cannot look at the file", name_);
   return facts_from(s);
 }
@@ -229,7 +231,7 @@ Result<FileFacts> LinuxDisk::facts_of(std::string_view path) {
   std::string name;
   IMPOUND_TRY(folder, parent_of(path, name));
   Closing const closing{folder};
-  struct stat s{};
+  struct stat s {};
   if (::fstatat(folder, name.empty() ? "." : name.c_str(), &s, AT_SYMLINK_NOFOLLOW) != 0)
     return from_errno(errno, "cannot look at", place(path));
   return facts_from(s);
@@ -259,7 +261,7 @@ Result<std::vector<FolderEntry>> LinuxDisk::list(std::string_view path, std::siz
     if (found->d_type == DT_REG) type = FileFacts::Type::file;
     if (found->d_type == DT_DIR) type = FileFacts::Type::folder;
     if (found->d_type == DT_UNKNOWN) {
-      struct stat s{};
+      struct stat s {};
       if (::fstatat(descriptor, found->d_name, &s, AT_SYMLINK_NOFOLLOW) == 0) type = facts_from(s).type;
     }
     entries.push_back({std::string(name), type});
@@ -269,7 +271,7 @@ Result<std::vector<FolderEntry>> LinuxDisk::list(std::string_view path, std::siz
 }
 
 Result<std::uint64_t> LinuxDisk::free_bytes() {
-  struct statvfs s{};
+  struct statvfs s {};
   if (::fstatvfs(folder_, &s) != 0) return from_errno(errno, "cannot ask for free space", name_);
   return static_cast<std::uint64_t>(s.f_bavail) * s.f_frsize;
 }

@@ -24,9 +24,9 @@ namespace impound {
 using DiskHandle = int;
 
 enum class Open {
-  read,         // O_RDONLY | O_NOFOLLOW | O_NONBLOCK
-  write,        // O_RDWR, must exist
-  create,       // O_RDWR | O_CREAT | O_EXCL, mode 0600: must be new
+  read,    // O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+  write,   // O_RDWR, must exist
+  create,  // O_RDWR | O_CREAT | O_EXCL, mode 0600: must be new
   write_or_create,
 };
 
@@ -37,8 +37,8 @@ struct FileFacts {
   Type type = Type::other;
   std::uint64_t size = 0;
   std::uint64_t links = 0;
-  std::uint32_t mode = 0;       // permission bits
-  std::uint32_t owner = 0;      // uid
+  std::uint32_t mode = 0;   // permission bits
+  std::uint32_t owner = 0;  // uid
   std::int64_t modified_ns = 0;
   bool operator==(FileFacts const&) const = default;
 };
@@ -102,7 +102,9 @@ class DiskFile {
 
   explicit operator bool() const { return disk_ != nullptr; }
   DiskHandle handle() const { return handle_; }
-  Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) { return disk_->read(handle_, offset, into); }
+  Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) {
+    return disk_->read(handle_, offset, into);
+  }
   Result<void> write(std::uint64_t offset, Bytes bytes) { return disk_->write(handle_, offset, bytes); }
   Result<void> truncate(std::uint64_t size) { return disk_->truncate(handle_, size); }
   Result<void> sync() { return disk_->sync(handle_); }
@@ -121,7 +123,8 @@ class DiskFile {
 /// The whole file; more than `bytes_max` is Code::refused.
 Result<std::string> read_whole(Disk& disk, std::string_view path, std::uint64_t bytes_max);
 
-/// Writes `path` so that a crash leaves the old or the new file, never a mixture: `path`.tmp, fdatasync, rename, folder sync.
+/// Writes `path` so that a crash leaves the old or the new file, never a mixture: `path`.tmp, fdatasync, rename, folder
+/// sync.
 Result<void> write_whole(Disk& disk, std::string_view path, Bytes bytes, Replace replace);
 
 /// Makes each missing folder on the way to `path` (which names a folder) and syncs its parent.
@@ -132,7 +135,8 @@ std::string_view folder_of(std::string_view path);
 
 class LinuxDisk final : public Disk {
  public:
-  /// Opens the folder at `path` (a path of the process, links in it are followed). Code::not_found when it is not there.
+  /// Opens the folder at `path` (a path of the process, links in it are followed). Code::not_found when it is not
+  /// there.
   static Result<std::unique_ptr<LinuxDisk>> open_at(std::string const& path);
   ~LinuxDisk() override;
 

@@ -17,8 +17,8 @@ struct Digest {
   auto operator<=>(Digest const&) const = default;
 };
 
-using Sha256 = Digest<struct Sha256Tag, 32>;      // of plain bytes: an object, a record, a file
+using Sha256 = Digest<struct Sha256Tag, 32>;  // of plain bytes: an object, a record, a file
 using Sha1 = Digest<struct Sha1Tag, 20>;
-using LeafHash = Digest<struct LeafTag, 32>;      // RFC 6962: SHA-256(0x00 || entry); interior nodes carry the same type
+using LeafHash = Digest<struct LeafTag, 32>;  // RFC 6962: SHA-256(0x00 || entry); interior nodes carry the same type
 
 }  // namespace impound

@@ -8,7 +8,8 @@
 namespace impound {
 
 inline void must(bool holds, std::source_location at = std::source_location::current()) {
-  if (holds) [[likely]] return;
+  if (holds) [[likely]]
+    return;
   std::fprintf(stderr, "impound: a bug: an invariant does not hold at %s:%u (%s)\n", at.file_name(), at.line(),
                at.function_name());
   std::abort();

@@ -1,5 +1,6 @@
 // corpus: torrents
-// read_torrent: what is taken is bounded, names no way out of its folder, and its info dict is taken alone and means the same.
+// read_torrent: what is taken is bounded, names no way out of its folder, and its info dict is taken alone and means
+// the same.
 #include <cstddef>
 #include <cstdint>
 
@@ -15,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
   for (TorrentFile const& file : torrent.value().files)
     for (std::string const& part : file.components) impound::must(part != ".." && part.find('/') == std::string::npos);
   auto const alone = read_info_dict(torrent.value().info, limits);
-  impound::must(alone && alone.value().hashes == torrent.value().hashes && alone.value().total_bytes == torrent.value().total_bytes);
+  impound::must(alone && alone.value().hashes == torrent.value().hashes &&
+                alone.value().total_bytes == torrent.value().total_bytes);
   return 0;
 }

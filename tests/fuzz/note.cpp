@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
   using namespace impound;
   std::string_view const text(reinterpret_cast<char const*>(bytes), size);
   (void)parse_note(text);
-  if (auto const checkpoint = evidence::checkpoint_from_text(text)) must(evidence::checkpoint_text(checkpoint.value()) == text);
+  if (auto const checkpoint = evidence::checkpoint_from_text(text))
+    must(evidence::checkpoint_text(checkpoint.value()) == text);
   if (auto const vault = evidence::VaultIdentity::parse(text)) must(vault.value().toml == text);
   return 0;
 }

@@ -46,4 +46,29 @@ std::string without_addresses(std::string_view torrent, Metainfo const& read) {
   return bytes;
 }
 
+MetainfoLimits metainfo_limits(SwarmLimits const& limits) {
+  MetainfoLimits own;
+  own.bytes_max = limits.torrent_bytes_max;
+  own.info_bytes_max = limits.metadata_bytes_max;
+  own.files_max = limits.files_max;
+  return own;
+}
+
+bool is_what_was_asked(Metainfo const& torrent, InfoHashes const& asked) {
+  if (asked.v1 && torrent.sha1.bytes != asked.v1->bytes) return false;
+  if (asked.v2 && torrent.sha256.bytes != asked.v2->bytes) return false;
+  return true;
+}
+
+Failed failed(TorrentJob const& job, char const* reason, std::string detail) {
+  std::erase_if(detail,
+                [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; });
+  return Failed{job.asked.id, reason, detail.substr(0, 500), 0, 0};
+}
+
+void count_payload(TorrentJob& job, lt::torrent_status const& status) {
+  job.downloaded.see(status.total_payload_download);
+  job.uploaded.see(status.total_payload_upload);
+}
+
 }  // namespace impound::fetchers

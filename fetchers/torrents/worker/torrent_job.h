@@ -80,4 +80,16 @@ std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits co
 /// The info dict and piece layers of a .torrent alone: libtorrent sees no tracker, web seed or DHT node named in it.
 std::string without_addresses(std::string_view torrent, Metainfo const& read);
 
+/// The limits of a job as the reader of torrents takes them.
+MetainfoLimits metainfo_limits(SwarmLimits const& limits);
+
+/// All hashes that were asked for are this info dict's.
+bool is_what_was_asked(Metainfo const& torrent, InfoHashes const& asked);
+
+/// `detail` ends up on a terminal, and a frame's texts must be UTF-8: printable ASCII is both.
+Failed failed(TorrentJob const& job, char const* reason, std::string detail);
+
+/// Takes libtorrent's payload counters into the job's.
+void count_payload(TorrentJob& job, lt::torrent_status const& status);
+
 }  // namespace impound::fetchers

@@ -21,7 +21,8 @@ struct Story {
 
   Story() { maker.session(EntryId::make(clock, randomness)); }
   EntryId tell(std::string kind, Json body, std::optional<EntryId> of = {}, std::optional<evidence::By> by = {}) {
-    auto const entry = maker.make(EntryDraft{std::move(kind), std::move(body), {}, {}, std::move(of), std::move(by), {}});
+    auto const entry =
+        maker.make(EntryDraft{std::move(kind), std::move(body), {}, {}, std::move(of), std::move(by), {}});
     REQUIRE(entry);
     auto const read = evidence::read_entry(index++, entry.value().bytes);
     REQUIRE(read);
@@ -39,13 +40,15 @@ InfoHashes v2() { return {{}, digest_from_hex<InfoHashV2>(v2_hex)}; }
 
 TEST_CASE("an item is seen once its capture succeeded, and not before") {
   Story story;
-  auto const attempt = story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+  auto const attempt =
+      story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
   CHECK_FALSE(story.past.seen("s", "k"));
   CHECK(story.past.open_captures().size() == 1);
   story.tell("capture.result", {{"outcome", "failed"}, {"url", "http://x/1"}, {"kept", false}}, attempt);
   CHECK_FALSE(story.past.seen("s", "k"));
   CHECK(story.past.open_captures().empty());
-  auto const again = story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+  auto const again =
+      story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
   story.tell("capture.result", {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", false}}, again);
   CHECK(story.past.seen("s", "k"));
   CHECK_FALSE(story.past.seen("other", "k"));
@@ -63,7 +66,8 @@ TEST_CASE("an acquisition is open until its result, and held only when that is c
   story.tell("acquisition.result", {{"state", "partial"}}, attempt);
   CHECK(story.past.open_for(v1()) == nullptr);
   CHECK_FALSE(story.past.held(v1()));
-  auto const second = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}}, {}, evidence::By{"me", "me", 1});
+  auto const second = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}}, {},
+                                 evidence::By{"me", "me", 1});
   CHECK(story.past.open_for(v1())->by_person);
   story.tell("acquisition.result", {{"state", "complete"}}, second);
   CHECK(story.past.held(v1()));
@@ -73,7 +77,10 @@ TEST_CASE("what an interrupted acquisition has sealed is remembered, file by fil
   Story story;
   auto const attempt = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
   std::string const object(64, 'c');
-  auto const exhibit = story.tell("exhibit.sealed", {{"role", "payload"}, {"sha256", object}, {"size", 5}, {"origin", {{"type", "torrent"}, {"path_hex", "6162"}}}}, attempt);
+  auto const exhibit = story.tell(
+      "exhibit.sealed",
+      {{"role", "payload"}, {"sha256", object}, {"size", 5}, {"origin", {{"type", "torrent"}, {"path_hex", "6162"}}}},
+      attempt);
   auto const* open = story.past.open_for(v1());
   REQUIRE(open != nullptr);
   CHECK(open->sealed_paths == std::set<std::string>{"6162"});
@@ -87,6 +94,7 @@ TEST_CASE("each WARC file ends where the last logged record ends") {
   auto const attempt = story.tell("capture.attempt", {{"url", "http://x/1"}, {"route", "direct"}});
   Json record{{"file", "warc/a"}, {"offset", 100}, {"length", 50}};
   Json later{{"file", "warc/a"}, {"offset", 150}, {"length", 7}};
-  story.tell("capture.result", {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", true}, {"records", {later, record}}}, attempt);
+  story.tell("capture.result",
+             {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", true}, {"records", {later, record}}}, attempt);
   CHECK(story.past.warc_ends().at("warc/a") == 157);
 }

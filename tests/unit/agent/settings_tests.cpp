@@ -36,7 +36,8 @@ interval = "2m"
 case = "emleaks"
 acquire = "all"
 keep = "none"
-)", "x.toml");
+)",
+                                   "x.toml");
   REQUIRE(read);
   Settings const& s = read.value();
   CHECK(s.vault == "/srv/v");
@@ -55,11 +56,14 @@ TEST_CASE("a setting that is not known, or not there yet, is refused with its fi
   CHECK(error_of("[vault]\npth = \"x\"\n") == "setting vault.pth is not a setting @ x.toml line 2");
   CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");
   CHECK(error_of("[torrents]\ntimeout = \"soon\"\n").find("is no duration") != std::string::npos);
-  CHECK(error_of("[network]\ndefault_route = \"tor\"\n").find("is not supported by this version (only \"direct\" is there)") != std::string::npos);
-  CHECK(error_of("[route.tor]\nproxy = \"socks5h://127.0.0.1:9050\"\n").find("setting route is not supported") != std::string::npos);
+  CHECK(error_of("[network]\ndefault_route = \"tor\"\n")
+            .find("is not supported by this version (only \"direct\" is there)") != std::string::npos);
+  CHECK(error_of("[route.tor]\nproxy = \"socks5h://127.0.0.1:9050\"\n").find("setting route is not supported") !=
+        std::string::npos);
   CHECK(error_of("[[watch_list]]\nfile = \"x\"\n").find("not supported") != std::string::npos);
   CHECK(error_of("[[source]]\nname = \"a\"\n").find("source.profile is missing") != std::string::npos);
-  CHECK(error_of("[[source]]\nname = \"a\"\nprofile = \"p\"\n[[source]]\nname = \"a\"\nprofile = \"p\"\n").find("stands twice") != std::string::npos);
+  CHECK(error_of("[[source]]\nname = \"a\"\nprofile = \"p\"\n[[source]]\nname = \"a\"\nprofile = \"p\"\n")
+            .find("stands twice") != std::string::npos);
   CHECK(error_of("[vault\n").find("not TOML") != std::string::npos);
   CHECK(error_of("stray = 1\n").find("stray is not a setting") != std::string::npos);
   CHECK(error_of("source = 1\n").find("[[source]]") != std::string::npos);
@@ -75,7 +79,8 @@ TEST_CASE("the shipped settings are valid, also with every comment taken away") 
   bool settings_begun = false;
   for (std::string text; std::getline(lines, text);) {
     settings_begun = settings_begun || text.starts_with("[");
-    if (settings_begun && text.starts_with("# ") && (text.find(" = ") != std::string::npos || text.starts_with("# [["))) text.erase(0, 2);
+    if (settings_begun && text.starts_with("# ") && (text.find(" = ") != std::string::npos || text.starts_with("# [[")))
+      text.erase(0, 2);
     all += text + "\n";
   }
   auto const read = parse_settings(all, "impound.toml");
@@ -84,7 +89,10 @@ TEST_CASE("the shipped settings are valid, also with every comment taken away") 
 }
 
 TEST_CASE("the effective settings read back as what they are") {
-  auto const read = parse_settings("[vault]\noperator = \"A \\\"B\\\" \\\\ C\"\n[network]\nallow_net = [\"10.0.0.0/8\", \"::1/128\"]\n[[source]]\nname = \"s\"\nprofile = \"p\"\n", "x.toml");
+  auto const read = parse_settings(
+      "[vault]\noperator = \"A \\\"B\\\" \\\\ C\"\n[network]\nallow_net = [\"10.0.0.0/8\", "
+      "\"::1/128\"]\n[[source]]\nname = \"s\"\nprofile = \"p\"\n",
+      "x.toml");
   REQUIRE(read);
   auto const again = parse_settings(effective_text(read.value()), "again.toml");
   REQUIRE_MESSAGE(again, (again ? "" : line(again.error())));
@@ -97,5 +105,6 @@ TEST_CASE("durations have a unit, an end and a beginning") {
   CHECK(parse_duration("90") == std::chrono::seconds{90});
   CHECK(parse_duration("10m") == std::chrono::seconds{600});
   CHECK(parse_duration("2d") == std::chrono::seconds{172'800});
-  for (char const* wrong : {"", "0", "m", "1w", "-1s", "1 m", "99999999999999999999s", "400000d"}) CHECK_FALSE(parse_duration(wrong));
+  for (char const* wrong : {"", "0", "m", "1w", "-1s", "1 m", "99999999999999999999s", "400000d"})
+    CHECK_FALSE(parse_duration(wrong));
 }

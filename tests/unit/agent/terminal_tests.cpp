@@ -9,7 +9,7 @@ TEST_CASE("foreign text cannot move the cursor, turn the line, or break it") {
   CHECK(shown("plain ünï-файл 日本") == "plain ünï-файл 日本");
   CHECK(shown("a\x1b[2Jb\r\n\tc") == "a?[2Jb???c");
   CHECK(shown("a\xc2\x9b"
-              "1mb") == "a?1mb");                        // C1 control sequence introducer
+              "1mb") == "a?1mb");                             // C1 control sequence introducer
   CHECK(shown("evil\xe2\x80\xaetxt.exe") == "evil?txt.exe");  // right-to-left override
   CHECK(shown("bad\xff\xc3") == "bad??");
   CHECK(shown("abcdef", 3) == "abc…");
@@ -26,7 +26,9 @@ TEST_CASE("HOST:PORT is read in its three spellings and nothing else") {
   CHECK(parse_host_port("192.0.2.1:6881").value().port == 6881);
   CHECK(parse_host_port("[2001:db8::1]:1").value().host == "2001:db8::1");
   CHECK(parse_host_port("peer.example:65535").value().host == "peer.example");
-  for (char const* wrong : {"", "peer", ":1", "peer:", "peer:0", "peer:65536", "2001:db8::1:1", "[x:1", "a b:1", "peer:1x", "user@peer:1"}) CHECK_FALSE(parse_host_port(wrong));
+  for (char const* wrong :
+       {"", "peer", ":1", "peer:", "peer:0", "peer:65536", "2001:db8::1:1", "[x:1", "a b:1", "peer:1x", "user@peer:1"})
+    CHECK_FALSE(parse_host_port(wrong));
 }
 
 TEST_CASE("P5: what an operator names is exempt, what content names is not") {

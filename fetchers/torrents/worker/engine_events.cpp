@@ -1,0 +1,290 @@
+// What libtorrent tells, and what it means for a job: the second half of engine.h.
+#include "fetchers/torrents/worker/engine.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <libtorrent/add_torrent_params.hpp>
+#include <libtorrent/ip_filter.hpp>
+#include <libtorrent/load_torrent.hpp>
+#include <libtorrent/session_stats.hpp>
+#include <libtorrent/torrent_flags.hpp>
+#include <libtorrent/torrent_info.hpp>
+#include <utility>
+
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
+#include "fetchers/torrents/worker/session_settings.h"
+#include "fetchers/torrents/worker/storage_gate.h"
+
+namespace impound::fetchers {
+
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t chunk_bytes = 512u << 10;
+constexpr std::size_t progress_queue_bytes_max = 1u << 20;  // beyond it the agent is behind, and progress is dropped
+constexpr unsigned dial_failures_max = 3;
+constexpr unsigned hash_failures_max = 24;
+
+bool disk_is_full(lt::error_code const& error) {
+  return error == boost::system::errc::no_space_on_device || error.value() == EDQUOT;
+}
+
+char const* state_word(TorrentJob const& job) {
+  if (job.paused) return "paused";
+  switch (job.status.state) {
+    case lt::torrent_status::downloading_metadata: return "metadata";
+    case lt::torrent_status::downloading: return "downloading";
+    case lt::torrent_status::finished:
+    case lt::torrent_status::seeding: return "finished";
+    default: return "checking";
+  }
+}
+
+}  // namespace
+
+Result<void> Engine::take_alerts() {
+  if (!session_) return ok();
+  std::vector<lt::alert*> alerts;
+  session_->pop_alerts(&alerts);
+  for (auto* alert : alerts) IMPOUND_CHECK(take_alert(alert));
+  return trip_wire(counters_.sent_payload_bytes);
+}
+
+Result<void> Engine::take_alert(lt::alert* alert) {
+  if (auto const* update = lt::alert_cast<lt::state_update_alert>(alert)) {
+    for (auto const& status : update->status) IMPOUND_CHECK(take_status(status));
+    return ok();
+  }
+  if (auto const* stats = lt::alert_cast<lt::session_stats_alert>(alert)) return take_stats(*stats);
+  if (auto const* removed = lt::alert_cast<lt::torrent_removed_alert>(alert)) return take_removed(removed->handle);
+  auto const* about = dynamic_cast<lt::torrent_alert const*>(alert);
+  TorrentJob* const job = about == nullptr ? nullptr : job_of(about->handle);
+  if (job == nullptr || job->ending) return ok();
+  if (lt::alert_cast<lt::metadata_received_alert>(alert)) return take_metadata(*job);
+  if (lt::alert_cast<lt::metadata_failed_alert>(alert)) ++job->metadata_failures;
+  if (lt::alert_cast<lt::torrent_finished_alert>(alert)) return finish(*job);
+  if (auto const* done = lt::alert_cast<lt::file_completed_alert>(alert)) {
+    auto const found = std::find_if(job->files.begin(), job->files.end(),
+                                    [&](WantedFile const& file) { return file.engine_index == done->index; });
+    return found == job->files.end() ? Result<void>{ok()} : tell_file(*job, *found);
+  }
+  if (auto const* error = lt::alert_cast<lt::file_error_alert>(alert)) {
+    return fail(*job, disk_is_full(error->error) ? "disk_full" : "worker_ended", "disk: " + error->error.message());
+  }
+  if (auto const* error = lt::alert_cast<lt::torrent_error_alert>(alert)) {
+    return fail(*job, disk_is_full(error->error) ? "disk_full" : "metadata_refused", error->error.message());
+  }
+  if (lt::alert_cast<lt::torrent_conflict_alert>(alert)) {
+    return fail(*job, "metadata_refused", "another job has the same torrent under its other info-hash");
+  }
+  if (lt::alert_cast<lt::hash_failed_alert>(alert) && ++job->hash_failures >= hash_failures_max) {
+    return fail(*job, "hash_failures", "what peers send does not hash to what the torrent says");
+  }
+  if (auto const* gone = lt::alert_cast<lt::peer_disconnected_alert>(alert)) {
+    auto const peer = job->peers.find(gone->endpoint);
+    if (peer == job->peers.end()) return ok();
+    ++peer->second.failures;
+    // libtorrent takes nothing more from a peer whose whole piece did not hash.
+    if (gone->error == lt::errors::too_many_corrupt_pieces) peer->second.banned = true;
+  }
+  return ok();
+}
+
+Result<void> Engine::take_status(lt::torrent_status const& status) {
+  TorrentJob* const job = job_of(status.handle);
+  if (job == nullptr || job->ending) return ok();
+  job->status = status;
+  count_payload(*job, status);
+  if (status.num_pieces > job->good_pieces) job->hash_failures = 0;
+  job->good_pieces = status.num_pieces;
+  // Whatever moves, in one number: payload as it comes, or the check of what is there already.
+  std::int64_t const marker = static_cast<std::int64_t>(job->downloaded.total()) + status.total_done +
+                              status.progress_ppm + (static_cast<std::int64_t>(status.state) << 56);
+  if (marker != job->last_marker) {
+    job->last_marker = marker;
+    job->last_progress = steady_clock::now();
+    if (job->downloaded.total() > 0) {
+      for (auto& [endpoint, peer] : job->peers) peer.failures = 0;
+    }
+  }
+  if (line_.unsent_bytes() > progress_queue_bytes_max) return ok();
+  auto const number = [](auto value) { return static_cast<std::uint64_t>(std::max<decltype(value)>(value, 0)); };
+  return send(Progress{job->asked.id, state_word(*job), number(status.total_wanted_done), number(status.total_wanted),
+                       number(status.download_payload_rate), number(status.num_peers), number(status.num_seeds)});
+}
+
+Result<void> Engine::take_metadata(TorrentJob& job) {
+  auto const engine_torrent = job.handle.torrent_file();
+  if (!engine_torrent) return fail(job, "metadata_refused", "libtorrent has none after all");
+  auto const section = engine_torrent->info_section();
+  std::string_view const info{section.data(), static_cast<std::size_t>(section.size())};
+  auto read = read_info_dict(info, metainfo_limits(settings_.limits));
+  if (!read) {
+    return fail(job, read.error().code == Code::refused ? "refused_limits" : "metadata_refused", read.error().what);
+  }
+  // libtorrent takes metadata whose SHA-256, cut to 20 bytes, is the v1 hash: we do not.
+  if (!is_what_was_asked(read.value(), job.asked.hashes)) {
+    return fail(job, "metadata_refused", "it does not hash to the info-hash");
+  }
+  auto files = wanted_files(engine_torrent->files(), read.value());
+  if (!files) return fail(job, "metadata_refused", "libtorrent reads other files in it than we do");
+  job.torrent = std::move(read).value();
+  job.files = std::move(*files);
+  job.last_progress = steady_clock::now();
+  for (std::size_t at = 0; at < info.size(); at += chunk_bytes) {
+    IMPOUND_CHECK(send(MetadataChunk{job.asked.id, info.size(), at, std::string{info.substr(at, chunk_bytes)}}));
+  }
+  if (auto detail = beyond_limits(*job.torrent, settings_.limits)) return fail(job, "refused_limits", *detail);
+  if (job.asked.metadata_only) return end(job, Done{job.asked.id, 0, 0});
+  return ok();
+}
+
+Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
+  if (file.told) return ok();
+  file.told = true;
+  auto const& named = job.torrent->files[file.index];
+  auto const staged = staged_name(file.engine_index);
+  if (named.size == 0) {
+    // Nothing was ever written to it, so the back end may not have made it.
+    auto const path = job.asked.folder + "/" + staged;
+    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (made < 0)
+      return fail(job, errno == ENOSPC || errno == EDQUOT ? "disk_full" : "worker_ended", "cannot make an empty file");
+    ::close(made);
+  }
+  return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged});
+}
+
+Result<void> Engine::finish(TorrentJob& job) {
+  if (job.linger_until) return ok();
+  for (auto& file : job.files) {
+    IMPOUND_CHECK(tell_file(job, file));
+    if (job.ending) return ok();
+  }
+  if (job.asked.linger_s > 0) {
+    job.linger_until = steady_clock::now() + seconds{job.asked.linger_s};
+    return ok();
+  }
+  return end(job, Done{job.asked.id, 0, 0});
+}
+
+Result<void> Engine::fail(TorrentJob& job, char const* reason, std::string detail) {
+  return end(job, failed(job, reason, std::move(detail)));
+}
+
+/// Decides the job's end, which is told once libtorrent has let go of the torrent.
+Result<void> Engine::end(TorrentJob& job, std::variant<Done, Failed> ending) {
+  if (job.ending) return ok();
+  count_payload(job, job.handle.status({}));
+  if (auto* done = std::get_if<Done>(&ending)) *done = Done{job.asked.id, job.downloaded.total(), job.uploaded.total()};
+  if (auto* failure = std::get_if<Failed>(&ending)) {
+    failure->downloaded = job.downloaded.total();
+    failure->uploaded = job.uploaded.total();
+  }
+  job.ending = std::move(ending);
+  session_->remove_torrent(job.handle);
+  return ok();
+}
+
+Result<void> Engine::take_removed(lt::torrent_handle const& handle) {
+  TorrentJob* const job = job_of(handle);
+  if (job == nullptr) return ok();
+  job->removed = true;
+  // One more count of what left, taken after the torrent has left: then the end is told.
+  session_->post_session_stats();
+  return ok();
+}
+
+Result<void> Engine::take_stats(lt::session_stats_alert const& alert) {
+  static int const sent_payload = lt::find_metric_idx("net.sent_payload_bytes");
+  auto const counters = alert.counters();
+  if (sent_payload >= 0) sent_payload_bytes_ = static_cast<std::uint64_t>(counters[sent_payload]);
+  IMPOUND_CHECK(trip_wire(sent_payload_bytes_));
+  std::vector<TorrentJob*> over;
+  for (auto& [name, job] : jobs_) {
+    if (job.removed) over.push_back(&job);
+  }
+  for (auto* job : over) IMPOUND_CHECK(tell_ending(*job));
+  return ok();
+}
+
+Result<void> Engine::tell_ending(TorrentJob& job) {
+  std::uint64_t const session_sent = std::max<std::uint64_t>(sent_payload_bytes_, counters_.sent_payload_bytes);
+  auto ending = std::move(*job.ending);
+  for (auto const& [address, port] : job.opened) DialGate::of_this_process().close(address, port);
+  bool const had_opened = !job.opened.empty();
+  jobs_.erase(job.asked.id);
+  if (had_opened) set_address_filter();
+  if (auto* done = std::get_if<Done>(&ending)) {
+    done->uploaded_payload = std::max(done->uploaded_payload, session_sent);
+    return send(*done);
+  }
+  auto& failure = std::get<Failed>(ending);
+  failure.uploaded = std::max(failure.uploaded, session_sent);
+  return send(failure);
+}
+
+/// Payload has left this process: that must not be. Told, and everything stops.
+Result<void> Engine::trip_wire(std::uint64_t sent) {
+  if (sent == 0) return ok();
+  session_->pause();
+  IMPOUND_CHECK(send(Incident{sent}));
+  return Error{Code::refused, "payload was sent: the session is stopped", std::to_string(sent) + " bytes", {}};
+}
+
+Result<void> Engine::tick() {
+  if (!session_) return ok();
+  session_->post_torrent_updates({});
+  session_->post_session_stats();
+  auto const now = steady_clock::now();
+  for (auto& [name, job] : jobs_) {
+    if (!job.ending && !job.paused) IMPOUND_CHECK(judge(job, now));
+  }
+  return ok();
+}
+
+Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
+  if (job.linger_until) return now >= *job.linger_until ? end(job, Done{job.asked.id, 0, 0}) : Result<void>{ok()};
+  if (!job.torrent && job.asked.metadata_timeout_s && now - job.started >= seconds{*job.asked.metadata_timeout_s}) {
+    if (job.metadata_failures > 0)
+      return fail(job, "metadata_refused", "what peers sent does not hash to the info-hash");
+    return fail(job, "no_metadata", "no peer handed over the metadata in time");
+  }
+  if (job.asked.idle_timeout_s && now - job.last_progress >= seconds{*job.asked.idle_timeout_s}) {
+    return fail(job, "deadline", "no new byte for " + std::to_string(*job.asked.idle_timeout_s) + " s");
+  }
+  if (nobody_left(job) && job.hash_failures > 0) {
+    return fail(job, "hash_failures",
+                "every peer that was named sent pieces that do not hash to what the torrent says");
+  }
+  if (nobody_left(job)) return fail(job, "no_peers", "no peer that was named answers, and it has no tracker");
+  dial_again(job);
+  return ok();
+}
+
+bool Engine::nobody_left(TorrentJob const& job) const {
+  if (job.has_trackers || job.status.num_peers > 0) return false;
+  return std::all_of(job.peers.begin(), job.peers.end(),
+                     [](auto const& peer) { return peer.second.banned || peer.second.failures >= dial_failures_max; });
+}
+
+/// libtorrent forgets a peer after three failures and takes its time between them; a peer that was named is asked
+/// again.
+void Engine::dial_again(TorrentJob& job) {
+  if (job.status.num_peers > 0 || job.status.state == lt::torrent_status::checking_files ||
+      job.status.state == lt::torrent_status::checking_resume_data) {
+    return;
+  }
+  // A peer "from the tracker" gets one failure forgiven.
+  for (auto const& [endpoint, peer] : job.peers) {
+    if (!peer.banned) job.handle.connect_peer(endpoint, lt::peer_info::tracker);
+  }
+}
+
+}  // namespace impound::fetchers
