@@ -22,6 +22,7 @@ struct FetchOptions {
   std::vector<std::string> peers;
   bool metadata_only = false;
   std::string timeout;
+  std::string accept_rollback;
   bool no_dht = false;
   bool yes = false;
 };
@@ -74,8 +75,12 @@ class Fetch {
 
   Result<ExitCode> run() {
     ExitCode worst = ExitCode::done;
+    bool all_begun = true;
     for (Target const& target : order_.targets) {
-      if (interrupt_.asked()) break;
+      if (interrupt_.asked()) {
+        all_begun = false;
+        break;
+      }
       IMPOUND_TRY(torrent, torrent_of(target));
       if (!torrent)
         worst = ExitCode::failed;
@@ -87,7 +92,7 @@ class Fetch {
       worst = worse(worst, tell_outcomes());
     }
     worst = worse(worst, tell_outcomes());
-    if (acquisitions_.idle()) return worst;
+    if (acquisitions_.idle() && all_begun && !capture_cut_) return worst;
     acquisitions_.interrupt();
     terminal_.say("interrupted; what is there stays in staging, and the same command goes on from it");
     return ExitCode::interrupted;
@@ -100,6 +105,10 @@ class Fetch {
     fetchers::Url const& url = std::get<UrlTarget>(target).url;
     CaptureOrder order{.url = url, .case_name = order_.case_name, .by = who(order_.settings)};
     IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
+    if (!captured.usable && interrupt_.asked()) {
+      capture_cut_ = true;
+      return std::optional<TorrentTarget>{};
+    }
     if (!captured.usable) {
       tell(Error{Code::unreachable, "the URL gave nothing to acquire: " + captured.problem, url.text(), {}});
       return std::optional<TorrentTarget>{};
@@ -129,6 +138,9 @@ class Fetch {
     IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
     if (begun.held) {
       terminal_.say("held already  " + text(hashes) + " (entry " + begun.held->text() + ")");
+      next_.push_back("impound show " + short_hash(hashes) + vault_flag());
+    } else if (begun.metadata_there) {
+      terminal_.say("the metadata is held already; an acquisition of the payload is still open: " + text(hashes));
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
     } else if (begun.taken_up) {
       terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
@@ -179,11 +191,13 @@ class Fetch {
   Captures captures_;
   Acquisitions acquisitions_;
   std::vector<std::string> next_;
+  bool capture_cut_ = false;  // by a signal
 };
 
 Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(order, judge(options, invocation.common));
-  auto session = Session::open(order.settings, "fetch", invocation.clock, invocation.randomness);
+  auto session =
+      Session::open(order.settings, "fetch", invocation.clock, invocation.randomness, options.accept_rollback);
   if (!session) return with_init_hint(std::move(session).error(), order.settings);
   Terminal terminal{invocation.common.quiet};
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
@@ -215,6 +229,8 @@ void add_fetch(ProgramLine& program, Invocation& invocation) {
                    "HOST:PORT of a peer to ask; repeatable; exempt from the address table for exactly that");
   command.flag("--metadata-only", options->metadata_only, "seals the metadata, leaves the payload");
   command.option("--timeout", options->timeout, "gives up after so long without a new byte, e.g. 30m");
+  command.option("--accept-rollback", options->accept_rollback,
+                 "REASON to go on although the vault is behind its memory; logged");
   command.flag("--no-dht", options->no_dht, "no DHT (this version never uses it)");
   command.flag("--yes", options->yes, "asks nothing (this version never asks)");
   add_common_options(command, invocation.common);

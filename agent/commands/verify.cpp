@@ -12,6 +12,7 @@
 #include "agent/work/interrupt.h"
 #include "agent/work/session.h"
 #include "evidence/formats/base64.h"
+#include "evidence/formats/signed_note.h"
 #include "evidence/verify/vault_check.h"
 
 namespace impound::agent {
@@ -64,6 +65,8 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   if (!asked.vault.empty()) invocation.common.vault = asked.vault;
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   evidence::VerifyOptions options;
+  if (!asked.vkey.empty() && !NoteKey::from_vkey(asked.vkey))
+    return Error{Code::usage, "this is no vkey", asked.vkey, "It is the line that `init` printed: NAME+HASH+KEY"};
   for (std::string const& path : asked.checkpoints) {
     IMPOUND_TRY(note, read_note(path));
     options.old_checkpoints.push_back(std::move(note));
@@ -93,8 +96,12 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
     hashed += bytes;
     terminal.status("verifying  " + bytes_text(hashed));
   };
-  Verdict const verdict = evidence::verify_vault(*disk.value(), options);
+  Verdict verdict = evidence::verify_vault(*disk.value(), options);
   terminal.clear();
+  if (!state)
+    verdict.not_checked.push_back(
+        "whether the vault was rolled back: the memory beside it is not here, and only kept checkpoints (--checkpoint) "
+        "could tell");
   if (asked.json)
     std::printf("%s\n", verdict.to_json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   else

@@ -13,6 +13,7 @@ namespace {
 struct WatchOptions {
   bool once = false;
   std::string duration;
+  std::string accept_rollback;
 };
 
 Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
@@ -31,7 +32,7 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
     IMPOUND_TRY(watched, watched_source(source));
     sources.push_back(std::move(watched));
   }
-  auto session = Session::open(settings, "watch", invocation.clock, invocation.randomness);
+  auto session = Session::open(settings, "watch", invocation.clock, invocation.randomness, options.accept_rollback);
   if (!session) return with_init_hint(std::move(session).error(), settings);
   Terminal terminal{invocation.common.quiet};
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
@@ -74,6 +75,8 @@ void add_watch(ProgramLine& program, Invocation& invocation) {
                                         });
   command.flag("--once", options->once, "polls every source once, works off what follows, and ends");
   command.option("--for", options->duration, "ends after this long, e.g. 6h");
+  command.option("--accept-rollback", options->accept_rollback,
+                 "REASON to go on although the vault is behind its memory; logged");
   add_common_options(command, invocation.common);
 }
 

@@ -295,7 +295,8 @@ Result<Settings> load_settings(std::string const& config) {
 std::string effective_text(Settings const& s) {
   std::ostringstream out;
   out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
-      << "\nauthority = " << quoted(s.authority) << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
+      << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
+      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
   for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
   out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
       << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";

@@ -18,7 +18,10 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t listed_max = 50;  // no entry holds a longer list
-constexpr unsigned deaths_max = 3;
+constexpr std::size_t listed_bytes_max = 8 * 1024;
+constexpr std::size_t trackers_max = 100;  // of one torrent, each of at most
+constexpr std::size_t tracker_bytes_max = 1024;
+constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to look up
 
 std::string worker_program() {
   char path[4096];
@@ -27,11 +30,15 @@ std::string worker_program() {
   return own.substr(0, own.rfind('/') + 1) + "impound-swarm-worker";
 }
 
+/// What content names is bounded here: three such lists fit into one entry, whatever they hold.
 Json listed(std::vector<std::string> const& texts) {
   Json list = Json::array();
+  std::size_t bytes = 0;
   for (std::string const& text : texts) {
-    if (list.size() == listed_max) break;
-    list.push_back(shown(text, 2000));
+    std::string const one = shown(text, 1000);
+    bytes += one.size();
+    if (list.size() == listed_max || bytes > listed_bytes_max) break;
+    list.push_back(one);
   }
   return list;
 }
@@ -60,61 +67,77 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
     }
 
   OpenAcquisition const* const open = session_.past().open_for(wanted.target.hashes);
+  if (open && wanted.metadata_only && open->metadata_entry) {
+    begun.metadata_there = true;  // and the open attempt for the payload stays as it is
+    return begun;
+  }
   begun.taken_up = open != nullptr;
-  std::vector<std::string> refused;
-  if (!open)
-    (void)job_for(wanted, session_.new_id(), refused);  // what the address table refuses belongs in the attempt
   EntryId attempt = session_.new_id();
   if (open) {
     attempt = open->attempt;
   } else {
-    IMPOUND_TRY(recorded, record_attempt(wanted, refused));
+    IMPOUND_TRY(recorded, record_attempt(wanted, refused_sources(wanted.target)));
     attempt = recorded;
   }
+  // Beyond this line packets may leave: the attempt is durable.
 
-  Running running{attempt,
-                  wanted.target.hashes,
-                  wanted.case_name,
-                  {},
-                  {},
-                  {},
-                  {},
-                  {},
-                  0,
-                  {},
-                  wanted.metadata_only,
-                  0,
-                  {},
-                  {},
-                  wanted.target.web_seeds.size(),
-                  wanted.target.torrent_capture,
-                  {}};
+  Running running{.attempt = attempt, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
+  running.metadata_only = wanted.metadata_only;
+  running.web_seeds_set_aside = wanted.target.web_seeds.size();
+  running.torrent_capture = wanted.target.torrent_capture;
   if (open) IMPOUND_CHECK(take_up(running, *open));
-  running.job = job_for(wanted, attempt, refused);
+  running.job = job_for(wanted, attempt);
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
   IMPOUND_CHECK(make_staging_folder(session_.disk(), running.job.folder));
-  auto [at, fresh] = running_.emplace(attempt.text(), std::move(running));
+  Running& added = running_.emplace(attempt.text(), std::move(running)).first->second;
+  if (wholly_sealed(added)) {
+    IMPOUND_CHECK(finish(attempt.text(), {}));  // only the result was missing
+    return begun;
+  }
 
-  if (wanted.target.torrent && !at->second.metainfo) {
+  if (wanted.target.torrent && !added.metainfo) {
     auto metainfo = fetchers::read_torrent(*wanted.target.torrent, fetchers::MetainfoLimits{});
     if (!metainfo) {
       IMPOUND_CHECK(finish(attempt.text(), {"metadata_refused", line(metainfo.error()), 0, 0}));
       return begun;
     }
-    IMPOUND_CHECK(take_metainfo(at->second, std::move(metainfo).value(), *wanted.target.torrent, true));
-    if (!at->second.refused_reason.empty()) {
-      IMPOUND_CHECK(finish(attempt.text(), {at->second.refused_reason, at->second.refused_detail, 0, 0}));
-      return begun;
-    }
-    if (wanted.metadata_only) {
-      IMPOUND_CHECK(finish(attempt.text(), {}));
+    IMPOUND_CHECK(take_metainfo(added, std::move(metainfo).value(), *wanted.target.torrent, true));
+    if (!added.refused_reason.empty() || wanted.metadata_only) {
+      IMPOUND_CHECK(finish(attempt.text(), {added.refused_reason, added.refused_detail, 0, 0}));
       return begun;
     }
   }
-  IMPOUND_CHECK(start_swarm());
-  if (auto added = swarm_->add(at->second.job); !added && added.error().code != Code::io)
-    return std::move(added).error();
+  IMPOUND_CHECK(add_to_swarm(attempt.text()));
   return begun;
+}
+
+/// Hands a job to the worker. What the worker's line does not take is this torrent's failure, not the agent's.
+Result<void> Acquisitions::add_to_swarm(std::string const& job) {
+  IMPOUND_CHECK(start_swarm());
+  Running const* const running = find(job);
+  if (running == nullptr) return ok();
+  auto added = swarm_->add(running->job);
+  if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
+  return finish(job, {"refused_limits", line(added.error()), 0, 0});
+}
+
+/// Everything the torrent has is in the vault already: a crash fell between the last seal and the result.
+bool Acquisitions::wholly_sealed(Running const& running) const {
+  if (!running.metainfo || running.sealed_before.empty()) return false;
+  return std::all_of(running.metainfo->files.begin(), running.metainfo->files.end(),
+                     [&](fetchers::TorrentFile const& file) {
+                       return file.pad || running.sealed_before.contains(hex(bytes_of(file.path_bytes)));
+                     });
+}
+
+/// Sources that the address table refuses as they are written; names are judged by what they resolve to, later.
+std::vector<std::string> Acquisitions::refused_sources(TorrentTarget const& target) const {
+  std::vector<std::string> refused;
+  for (std::string const& tracker : target.trackers)
+    if (!tracker_allowed(tracker, policy_)) refused.push_back(tracker);
+  for (std::string const& peer : target.peers)
+    if (!peer_may_be_allowed(peer, policy_)) refused.push_back(peer);
+  return refused;
 }
 
 Result<std::size_t> Acquisitions::take_up_open() {
@@ -161,8 +184,7 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, std::vector<s
 /// An attempt of an earlier run: what it knew of the torrent is in the vault already.
 Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open) {
   running.case_name = open.case_name;
-  running.sealed_before = open.sealed_paths;
-  running.sealed_before_bytes = open.sealed_bytes;
+  running.sealed_before = open.sealed;
   running.metadata_entry = open.metadata_entry;
   if (!open.metadata_entry || !open.torrent) return ok();
   fetchers::MetainfoLimits const limits;
@@ -174,8 +196,7 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   return ok();
 }
 
-fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& attempt,
-                                         std::vector<std::string>& refused) const {
+fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& attempt) const {
   fetchers::SwarmJob job;
   job.id = attempt.text();
   job.folder = attempt.text();
@@ -184,19 +205,16 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
   job.metadata_only = wanted.metadata_only;
   job.metadata_timeout_s = static_cast<std::uint64_t>(settings_.metadata_timeout.count());
   if (wanted.timeout) job.idle_timeout_s = static_cast<std::uint64_t>(wanted.timeout->count());
-  for (std::string const& tracker : wanted.target.trackers) {
-    if (auto allowed = tracker_allowed(tracker, policy_); !allowed)
-      refused.push_back(tracker);
-    else
+  for (std::string const& tracker : wanted.target.trackers)
+    if (job.trackers.size() < trackers_max && tracker.size() <= tracker_bytes_max && tracker_allowed(tracker, policy_))
       job.trackers.push_back(tracker);
-  }
-  for (std::string const& peer : wanted.peers)
-    for (fetchers::PeerAddress& address : resolve_peer(peer, policy_, true)) job.peers.push_back(std::move(address));
-  for (std::string const& peer : wanted.target.peers) {
-    auto addresses = resolve_peer(peer, policy_, false);
-    if (addresses.empty()) refused.push_back(peer);
-    for (fetchers::PeerAddress& address : addresses) job.peers.push_back(std::move(address));
-  }
+  auto const dial = [&](std::string const& peer, bool named_by_operator) {
+    for (fetchers::PeerAddress& address : resolve_peer(peer, policy_, named_by_operator))
+      job.peers.push_back(std::move(address));
+  };
+  for (std::string const& peer : wanted.peers) dial(peer, true);
+  for (std::size_t i = 0; i < std::min(content_peers_max, wanted.target.peers.size()); ++i)
+    dial(wanted.target.peers[i], false);
   return job;
 }
 
@@ -214,37 +232,6 @@ Result<void> Acquisitions::start_swarm() {
   if (!started) return std::move(started).error();
   swarm_ = std::move(started).value();
   spdlog::info("worker=swarm pid={} event=started", swarm_->worker());
-  return ok();
-}
-
-Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
-  if (!swarm_) return ok();
-  IMPOUND_TRY(event, swarm_->next(wait, wake_descriptor));
-  while (event) {
-    IMPOUND_CHECK(handle(std::move(*event)));
-    if (!swarm_) break;
-    IMPOUND_TRY(more, swarm_->next(std::chrono::milliseconds{0}, -1));
-    event = std::move(more);
-  }
-  show_progress();
-  return ok();
-}
-
-Result<void> Acquisitions::handle(fetchers::SwarmEvent event) {
-  return std::visit([this](auto const& one) { return on(one); }, event);
-}
-
-Result<void> Acquisitions::on(fetchers::MetadataReceived const& event) {
-  Running* const running = find(event.job);
-  if (running == nullptr || running->metainfo) return ok();
-  auto metainfo = fetchers::read_info_dict(event.info, fetchers::MetainfoLimits{});
-  if (!metainfo) {
-    running->refused_reason = "metadata_refused";
-    running->refused_detail = line(metainfo.error());
-    return swarm_->remove(event.job);
-  }
-  IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
-  if (!running->refused_reason.empty()) return swarm_->remove(event.job);
   return ok();
 }
 
@@ -317,101 +304,6 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   if (auto const why = why_not(metainfo)) std::tie(running.refused_reason, running.refused_detail) = *why;
   running.metainfo = std::move(metainfo);
   return ok();
-}
-
-Result<void> Acquisitions::on(fetchers::Progress const& event) {
-  spdlog::debug("job={} state={} downloaded={} total={} rate={} peers={}", event.job, event.state, event.downloaded,
-                event.total, event.rate, event.peers);
-  if (Running* const running = find(event.job)) running->progress = event;
-  return ok();
-}
-
-Result<void> Acquisitions::on(fetchers::FileDone const& event) {
-  if (Running* const running = find(event.job)) running->files_done.push_back(event);
-  return ok();
-}
-
-Result<void> Acquisitions::on(fetchers::Done const& event) {
-  return finish(event.job, {"", "", event.downloaded_payload, event.uploaded_payload});
-}
-
-Result<void> Acquisitions::on(fetchers::Failed const& event) {
-  Running const* const running = find(event.job);
-  if (running == nullptr) return ok();
-  bool const ours = !running->refused_reason.empty();
-  return finish(event.job, {ours ? running->refused_reason : event.reason,
-                            ours ? running->refused_detail : event.detail, event.downloaded, event.uploaded});
-}
-
-Result<void> Acquisitions::on(fetchers::Incident const& event) {
-  IMPOUND_CHECK(
-      session_.recorder().record(EntryDraft{"incident.raised",
-                                            {{"what", "payload was sent to a peer; the swarm session was stopped"},
-                                             {"sent_payload_bytes", json_number(event.sent_payload_bytes)}},
-                                            {},
-                                            {},
-                                            {},
-                                            {},
-                                            {}}));
-  terminal_.say("INCIDENT    " + std::to_string(event.sent_payload_bytes) +
-                " payload bytes were sent to a peer; the swarm session was stopped");
-  std::vector<std::string> jobs;
-  for (auto const& [id, running] : running_) jobs.push_back(id);
-  for (std::string const& job : jobs)
-    IMPOUND_CHECK(
-        finish(job, {"worker_ended", "stopped, because payload was sent to a peer", 0, event.sent_payload_bytes}));
-  return ok();
-}
-
-Result<void> Acquisitions::on(fetchers::Ended const& event) {
-  pid_t const pid = swarm_->worker();
-  swarm_.reset();
-  if (event.expected) return ok();
-  std::string status = text(event.ending);
-  if (!event.why.empty()) status += "; " + event.why;
-  Json body{{"worker", "swarm"}, {"pid", pid}, {"status", shown(status, 500)}};
-  if (!event.error_tail.empty()) body["error_tail"] = shown(event.error_tail, 2000);
-  IMPOUND_CHECK(session_.recorder().record(EntryDraft{"worker.ended", std::move(body), {}, {}, {}, {}, {}}));
-  terminal_.say("worker      the swarm worker ended (" + status + ")");
-  std::vector<std::string> given_up;
-  for (auto& [id, running] : running_) {
-    running.files_done.clear();
-    if (++running.deaths >= deaths_max) given_up.push_back(id);
-  }
-  for (std::string const& job : given_up)
-    IMPOUND_CHECK(finish(
-        job,
-        {"worker_ended", "the swarm worker ended " + std::to_string(deaths_max) + " times with this torrent", 0, 0}));
-  if (running_.empty()) return ok();
-  IMPOUND_CHECK(start_swarm());
-  for (auto const& [id, running] : running_) IMPOUND_CHECK(swarm_->add(running.job));
-  return ok();
-}
-
-void Acquisitions::interrupt() {
-  if (swarm_) swarm_->stop();
-  swarm_.reset();
-}
-
-std::vector<AcquisitionOutcome> Acquisitions::take_outcomes() { return std::exchange(outcomes_, {}); }
-
-void Acquisitions::show_progress() {
-  if (running_.empty()) return;
-  fetchers::Progress all;
-  for (auto const& [id, running] : running_) {
-    fetchers::Progress const& one = running.progress;
-    all.downloaded += one.downloaded;
-    all.total += one.total;
-    all.rate += one.rate;
-    all.peers += one.peers;
-    all.seeds += one.seeds;
-    if (all.state.empty() || one.state == "downloading") all.state = one.state;
-  }
-  std::string text = all.state.empty() ? "starting" : all.state == "metadata" ? "looking for metadata" : all.state;
-  if (running_.size() > 1) text = std::to_string(running_.size()) + " torrents, " + text;
-  if (all.total > 0) text += "  " + bytes_text(all.downloaded) + " of " + bytes_text(all.total);
-  text += "  " + bytes_text(all.rate) + "/s  " + std::to_string(all.peers) + (all.peers == 1 ? " peer" : " peers");
-  terminal_.status(text);
 }
 
 }  // namespace impound::agent

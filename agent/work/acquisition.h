@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ struct Begun {
   std::optional<EntryId> held;  // the result that completed it earlier; then nothing was started
   bool taken_up = false;        // an attempt of an earlier run goes on
   bool running_already = false;
+  bool metadata_there = false;  // only metadata was wanted, and an open attempt has it already
 };
 
 class Acquisitions {
@@ -77,29 +79,29 @@ class Acquisitions {
   struct Running {
     EntryId attempt;
     InfoHashes hashes;
-    std::optional<CaseName> case_name;
-    fetchers::SwarmJob job;  // to start it again after the worker died
-    std::optional<fetchers::Metainfo> metainfo;
-    std::optional<EntryId> metadata_entry;
-    std::optional<EntryId> metadata_exhibit;
-    std::set<std::string> sealed_before;  // path_hex, by an earlier run
-    std::uint64_t sealed_before_bytes = 0;
-    std::vector<fetchers::FileDone> files_done;
+    std::optional<CaseName> case_name{};
+    fetchers::SwarmJob job{};  // to start it again after the worker died
+    std::optional<fetchers::Metainfo> metainfo{};
+    std::optional<EntryId> metadata_entry{};
+    std::optional<EntryId> metadata_exhibit{};
+    std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
+    std::vector<fetchers::FileDone> files_done{};
     bool metadata_only = false;
     unsigned deaths = 0;
-    std::string refused_reason;  // we ended it ourselves, for this reason
-    std::string refused_detail;
+    std::string refused_reason{};  // we ended it ourselves, for this reason
+    std::string refused_detail{};
     std::uint64_t web_seeds_set_aside = 0;
-    std::optional<EntryId> torrent_capture;  // that brought the .torrent
-    fetchers::Progress progress;
+    std::optional<EntryId> torrent_capture{};  // that brought the .torrent
+    fetchers::Progress progress{};
   };
   /// What sealing made of an acquisition's payload.
   struct Kept {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
-    bool disk_full = false;
+    std::set<std::uint64_t> announced;  // indexes, each once
     std::vector<std::string> refused;
-    std::string lines;  // application/vnd.impound.files+jsonl
+    std::set<std::uint64_t> listed;  // indexes that have a line
+    std::string lines;               // application/vnd.impound.files+jsonl
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -112,8 +114,11 @@ class Acquisitions {
   Result<EntryId> record_attempt(Wanted const& wanted, std::vector<std::string> const& refused);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
+  std::vector<std::string> refused_sources(TorrentTarget const& target) const;
+  bool wholly_sealed(Running const& running) const;
   std::optional<std::pair<std::string, std::string>> why_not(fetchers::Metainfo const& metainfo) const;
-  fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, std::vector<std::string>& refused) const;
+  Result<void> add_to_swarm(std::string const& job);
+  fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt) const;
   Result<void> start_swarm();
 
   Result<void> handle(fetchers::SwarmEvent event);

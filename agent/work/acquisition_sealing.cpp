@@ -14,6 +14,19 @@ namespace {
 
 constexpr std::size_t batch_files_max = 1000;
 
+/// A line of the file list; without a digest the file is not there.
+Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t size, std::string const& sha256,
+               std::string const& exhibit) {
+  Json one{{"path", shown(path_bytes, 1000)},
+           {"path_hex", hex(bytes_of(path_bytes))},
+           {"index", index},
+           {"size", size},
+           {"sealed", !sha256.empty()}};
+  if (!sha256.empty()) one["sha256"] = sha256;
+  if (!exhibit.empty()) one["exhibit"] = exhibit;
+  return one;
+}
+
 }  // namespace
 
 Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
@@ -25,8 +38,6 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   // Beyond this line the bytes no longer change: the worker has let go of the torrent's files.
   if (ending.reason == "disk_full") evidence::release_reserve(session_.disk());
   IMPOUND_TRY(kept, seal_payload(running));
-  if (kept.disk_full && ending.reason.empty())
-    ending = {"disk_full", "no space left while sealing", ending.downloaded, ending.uploaded};
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
   std::uint64_t files = 0;
@@ -74,10 +85,12 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
 
 Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {
   Kept kept;
-  kept.files = running.sealed_before.size();
-  kept.bytes = running.sealed_before_bytes;
+  for (auto const& [path_hex, before] : running.sealed_before) {
+    ++kept.files;
+    kept.bytes += before.size;
+  }
   std::span<fetchers::FileDone const> left{running.files_done};
-  while (!left.empty() && !kept.disk_full) {
+  while (!left.empty()) {
     auto const batch = left.first(std::min(batch_files_max, left.size()));
     IMPOUND_CHECK(seal_batch(running, batch, kept));
     left = left.subspan(batch.size());
@@ -96,11 +109,14 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
     Json origin{
         {"type", "torrent"}, {"path", shown(done.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", done.index}};
     add_hashes(origin, running.hashes);
-    if (running.metainfo && done.index < running.metainfo->files.size() &&
-        (running.metainfo->files[done.index].path_bytes != done.path_bytes ||
-         running.metainfo->files[done.index].size != done.size)) {
+    // What a worker says is held against the metadata, which the agent hashed itself.
+    bool const known = running.metainfo && done.index < running.metainfo->files.size() &&
+                       !running.metainfo->files[done.index].pad &&
+                       running.metainfo->files[done.index].path_bytes == done.path_bytes &&
+                       running.metainfo->files[done.index].size == done.size;
+    if (!known || !kept.announced.insert(done.index).second) {
       kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes +
-                             ", the metadata does not");
+                             ", which is not what the metadata says, or twice");
       continue;
     }
     EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
@@ -112,10 +128,9 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
   }
   auto sealed = session_.sealing().seal(files);
   if (!sealed) {
-    if (sealed.error().code != Code::no_space) return std::move(sealed).error();
-    kept.disk_full = true;
-    evidence::release_reserve(session_.disk());
-    return ok();
+    // The plan stays, and the next run carries it on: no result is written while files are still under way.
+    if (sealed.error().code == Code::no_space) evidence::release_reserve(session_.disk());
+    return std::move(sealed).error();
   }
   for (std::size_t i = 0; i < of.size(); ++i) {
     evidence::SealedFile const& file = sealed.value()[i];
@@ -125,34 +140,25 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
     }
     ++kept.files;
     kept.bytes += of[i]->size;
-    Json const line_of_file{{"path", shown(of[i]->path_bytes, 1000)},
-                            {"path_hex", hex(bytes_of(of[i]->path_bytes))},
-                            {"index", of[i]->index},
-                            {"size", of[i]->size},
-                            {"sha256", hex(*file.sha256)},
-                            {"exhibit", file.exhibit->text()}};
+    kept.listed.insert(of[i]->index);
+    Json const line_of_file =
+        file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text());
     kept.lines += line_of_file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   return ok();
 }
 
-/// A line a sealed file, then a line for each file of the torrent that is not there.
+/// A line for each file of the torrent: those sealed now, then those of an earlier run and those that are not there.
 Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& running, Kept const& kept) {
   std::string lines = kept.lines;
-  if (running.metainfo) {
-    std::set<std::uint64_t> announced;
-    for (fetchers::FileDone const& done : running.files_done) announced.insert(done.index);
-    for (std::size_t i = 0; i < running.metainfo->files.size(); ++i) {
-      fetchers::TorrentFile const& file = running.metainfo->files[i];
-      if (file.pad || announced.contains(i)) continue;
-      std::string const path_hex = hex(bytes_of(file.path_bytes));
-      Json const missing{{"path", shown(file.path_bytes, 1000)},
-                         {"path_hex", path_hex},
-                         {"index", i},
-                         {"size", file.size},
-                         {"sealed", running.sealed_before.contains(path_hex)}};
-      lines += missing.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    }
+  for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i) {
+    fetchers::TorrentFile const& file = running.metainfo->files[i];
+    if (file.pad || kept.listed.contains(i)) continue;
+    auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
+    Json const one = before == running.sealed_before.end()
+                         ? file_line(file.path_bytes, i, file.size, "", "")
+                         : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
+    lines += one.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   if (lines.empty()) return std::optional<EntryId>{};
   EntryId const exhibit = session_.new_id();

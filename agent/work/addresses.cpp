@@ -66,6 +66,13 @@ std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, Ad
   return peers;
 }
 
+bool peer_may_be_allowed(std::string const& host_port, AddressPolicy const& policy) {
+  auto const parsed = parse_host_port(host_port);
+  if (!parsed) return false;
+  auto const literal = IpAddress::parse_any(parsed.value().host);
+  return !literal || policy.check(*literal, parsed.value().port, false);
+}
+
 Result<void> tracker_allowed(std::string const& url, AddressPolicy const& policy) {
   // Url reads http and https; a udp tracker's URL has the same shape.
   std::string const shape = url.starts_with("udp://") ? "http" + url.substr(3) : url;

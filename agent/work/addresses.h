@@ -25,6 +25,9 @@ Result<HostPort> parse_host_port(std::string_view text);
 std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, fetchers::AddressPolicy const& policy,
                                                 bool named_by_operator);
 
+/// False for a peer that is no HOST:PORT or a blocked literal. Looks nothing up.
+bool peer_may_be_allowed(std::string const& host_port, fetchers::AddressPolicy const& policy);
+
 /// Code::refused for a tracker whose host is a blocked literal, or no http, https or udp URL.
 Result<void> tracker_allowed(std::string const& url, fetchers::AddressPolicy const& policy);
 

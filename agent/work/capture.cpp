@@ -3,6 +3,7 @@
 #include "agent/service/terminal.h"
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "evidence/reserve.h"
 #include "evidence/values/utc_time.h"
 
 namespace impound::agent {
@@ -32,6 +33,13 @@ void add_records(Exchange const& hop, Randomness& randomness, std::vector<WarcRe
   if (!hop.truncated.empty()) response.headers.emplace_back("WARC-Truncated", hop.truncated);
   records.push_back(std::move(request));
   records.push_back(std::move(response));
+}
+
+/// The last hop that was answered: a redirect to where we may not go is kept as far as it went.
+Exchange const* last_answer(std::vector<Exchange> const& hops) {
+  for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop)
+    if (!hop->response_head.empty()) return &*hop;
+  return nullptr;
 }
 
 Captured judged(std::vector<Exchange> const& hops) {
@@ -71,8 +79,10 @@ Json result_body(CaptureOrder const& order, std::vector<Exchange> const& hops, C
   if (!order.title.empty()) body["title"] = shown(order.title, 500);
   if (!order.author.empty()) body["author"] = shown(order.author, 200);
   if (order.published_us) body["published_utc"] = utc_text(*order.published_us);
-  if (hops.empty() || hops.back().response_head.empty()) return body;
-  Exchange const& last = hops.back();
+  if (captured.references > 0) body["references"] = captured.references;
+  Exchange const* const answer = last_answer(hops);
+  if (answer == nullptr) return body;
+  Exchange const& last = *answer;
   body["body_sha256"] = hex(sha256(bytes_of(last.body)));
   body["body_bytes"] = last.body.size();
   if (auto const type = last.header("content-type"); type && !type->empty()) body["media_type"] = shown(*type, 200);
@@ -98,7 +108,7 @@ Result<Captured> Captures::capture(CaptureOrder const& order, std::function<bool
   limits.cancelled = cancelled_;
   std::vector<Exchange> const hops = client_.follow({order.url, {}, order.exempt}, limits);
   Captured captured = judged(hops);
-  bool const kept = judge(captured) && !hops.empty() && !hops.back().response_head.empty();
+  bool const kept = judge(captured) && last_answer(hops) != nullptr;
 
   Json body = result_body(order, hops, captured, kept);
   if (kept) {
@@ -115,7 +125,12 @@ Result<Json> Captures::keep(std::vector<Exchange> const& hops) {
   std::vector<WarcRecord> records;
   for (Exchange const& hop : hops) add_records(hop, session_.randomness(), records);
   IMPOUND_TRY(warc, session_.warc());
-  IMPOUND_TRY(written, warc->write(records));
+  auto done = warc->write(records);
+  if (!done && done.error().code == Code::no_space) {
+    evidence::release_reserve(session_.disk());
+    done = warc->write(records);
+  }
+  IMPOUND_TRY(written, std::move(done));
   Json list = Json::array();
   for (evidence::WrittenRecord const& record : written) list.push_back(evidence::to_json(record));
   return list;

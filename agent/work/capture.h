@@ -34,6 +34,7 @@ struct Captured {
   std::optional<EntryId> result{};  // set once it is recorded
   bool usable = false;              // an answer with status 200, whole, that is content
   std::string problem{};            // why not
+  std::uint64_t references = 0;     // found in it, when `judge` counted them
   int status = 0;
   std::string body{};  // transfer coding undone
   std::string final_url{};

@@ -64,12 +64,12 @@ void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
   if (kind == "capture.attempt") {
-    open_captures_.emplace(entry.id(), body);
+    open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
   } else if (kind == "capture.result") {
     take_capture_result(entry);
   } else if (kind == "acquisition.attempt") {
-    OpenAcquisition open{entry.id(), hashes_field(body), body, {}, {}, {}, {}, false, entry.json.contains("by"), {}, 0};
-    if (auto const name = text_field(entry.json, "case")) open.case_name = CaseName::parse(*name);
+    OpenAcquisition open{entry.id(), hashes_field(body),        body, entry.case_name(), {}, {}, {},
+                         false,      entry.json.contains("by"), {}};
     open_.emplace(entry.id(), std::move(open));
   } else if (kind == "acquisition.metadata" && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end()) {
@@ -84,6 +84,11 @@ void Past::take(ReadEntry const& entry) {
     take_acquisition_result(entry);
   } else if (kind == "exhibit.sealed") {
     take_exhibit(entry);
+  } else if (kind == "job.closed" && entry.cause()) {
+    if (auto const item = followed_.find(*entry.cause()); item != followed_.end()) {
+      mark_seen(item->second.first, item->second.second);
+      followed_.erase(item);
+    }
   } else if (kind == "settings.loaded") {
     settings_sha256_ = text_field(body, "sha256").value_or("");
   }
@@ -94,9 +99,14 @@ void Past::take_capture_result(ReadEntry const& entry) {
   if (entry.of()) {
     auto const attempt = open_captures_.find(*entry.of());
     if (attempt != open_captures_.end()) {
-      auto const source = text_field(attempt->second, "source");
-      auto const key = text_field(attempt->second, "key");
-      if (source && key && text_field(body, "outcome") == "captured") mark_seen(*source, *key);
+      auto const source = text_field(attempt->second.body, "source");
+      auto const key = text_field(attempt->second.body, "key");
+      if (source && key && text_field(body, "outcome") == "captured") {
+        if (count_field(body, "references").value_or(0) == 0)
+          mark_seen(*source, *key);
+        else
+          followed_.emplace(entry.id(), std::pair{*source, *key});
+      }
       open_captures_.erase(attempt);
     }
   }
@@ -126,8 +136,9 @@ void Past::take_exhibit(ReadEntry const& entry) {
     open->second.torrent_is_whole = role == "torrent";
   }
   if (role == "payload" && body.contains("origin")) {
-    if (auto const path = text_field(body["origin"], "path_hex")) open->second.sealed_paths.insert(*path);
-    open->second.sealed_bytes += count_field(body, "size").value_or(0);
+    if (auto const path = text_field(body["origin"], "path_hex"))
+      open->second.sealed[*path] = {text_field(body, "sha256").value_or(""), entry.id().text(),
+                                    count_field(body, "size").value_or(0)};
   }
 }
 

@@ -19,6 +19,13 @@
 
 namespace impound::agent {
 
+/// A payload file that an earlier run sealed.
+struct SealedBefore {
+  std::string sha256;
+  std::string exhibit;
+  std::uint64_t size = 0;
+};
+
 struct OpenAcquisition {
   EntryId attempt;
   InfoHashes hashes;
@@ -26,11 +33,16 @@ struct OpenAcquisition {
   std::optional<CaseName> case_name;
   std::optional<Json> metadata;  // body of acquisition.metadata, once it is known
   std::optional<EntryId> metadata_entry;
-  std::optional<Sha256> torrent;       // object that holds the .torrent or the info dict
-  bool torrent_is_whole = false;       // a .torrent, not only an info dict
-  bool by_person = false;              // a command's, not a source's
-  std::set<std::string> sealed_paths;  // path_hex of the payload files that are sealed already
-  std::uint64_t sealed_bytes = 0;
+  std::optional<Sha256> torrent;                 // object that holds the .torrent or the info dict
+  bool torrent_is_whole = false;                 // a .torrent, not only an info dict
+  bool by_person = false;                        // a command's, not a source's
+  std::map<std::string, SealedBefore> sealed{};  // payload files that are sealed already, by path_hex
+};
+
+/// A capture that a crash left without its result.
+struct OpenCapture {
+  Json body;
+  std::optional<CaseName> case_name;
 };
 
 class Past {
@@ -38,6 +50,7 @@ class Past {
   /// Takes one entry, in the log's order.
   void take(evidence::ReadEntry const& entry);
 
+  /// Captured, and what it names was begun: a run that ended in between takes the item again.
   bool seen(std::string const& source, std::string const& key) const { return seen_.contains({source, key}); }
   void mark_seen(std::string const& source, std::string const& key) { seen_.insert({source, key}); }
 
@@ -51,7 +64,7 @@ class Past {
   void close(EntryId const& attempt) { open_.erase(attempt); }
 
   /// Attempts of captures that a crash left without a result, with their bodies.
-  std::map<EntryId, Json> const& open_captures() const { return open_captures_; }
+  std::map<EntryId, OpenCapture> const& open_captures() const { return open_captures_; }
 
   bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit.text()); }
   std::set<Sha256> const& objects() const { return objects_; }
@@ -67,7 +80,8 @@ class Past {
   std::map<InfoHashV1, EntryId> held_v1_;
   std::map<InfoHashV2, EntryId> held_v2_;
   std::map<EntryId, OpenAcquisition> open_;
-  std::map<EntryId, Json> open_captures_;
+  std::map<EntryId, OpenCapture> open_captures_;
+  std::map<EntryId, std::pair<std::string, std::string>> followed_;  // captures whose references are not worked off yet
   std::unordered_set<std::string> exhibits_;
   std::set<Sha256> objects_;
   std::map<std::string, std::uint64_t> warc_ends_;

@@ -12,15 +12,16 @@ namespace {
 constexpr std::chrono::milliseconds publish_after{1000};
 constexpr std::size_t group_entries_max = 1000;
 
-Error poisoned(Error const& error) {
-  spdlog::error("the custody log takes no more: {}", line(error));
+Error told(Error const& error) {
+  spdlog::error("the custody log: {}", line(error));
   return error;
 }
 
 }  // namespace
 
-Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker)
-    : log_(std::move(log)), maker_(std::move(maker)), thread_([this] { run(); }) {
+Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker,
+                   std::function<void()> make_room)
+    : log_(std::move(log)), maker_(std::move(maker)), make_room_(std::move(make_room)), thread_([this] { run(); }) {
   ::pthread_setname_np(thread_.native_handle(), "recorder");
 }
 
@@ -118,8 +119,6 @@ void Recorder::serve(std::deque<Request> batch) {
         break;
       }
       ids.push_back(made.value().id);
-      spdlog::info("entry kind={} id={}{}", made.value().kind, made.value().id.text(),
-                   draft.of ? " of=" + draft.of->text() : "");
       entries.push_back(std::move(made.value().bytes));
     }
     if (wrong) {
@@ -130,18 +129,29 @@ void Recorder::serve(std::deque<Request> batch) {
     publish_asked = publish_asked || request.drafts.empty();
     good.emplace_back(&request, std::move(ids));
   }
+  std::optional<Error> refused;  // this batch alone: the log itself goes on
   if (!entries.empty()) {
-    if (auto appended = log_->append(entries); !appended)
-      poisoned_ = poisoned(appended.error());
+    auto appended = log_->append(entries);
+    if (!appended && appended.error().code == Code::no_space && !log_->poisoned()) {
+      make_room_();
+      appended = log_->append(entries);
+    }
+    if (!appended)
+      (log_->poisoned() ? poisoned_ : refused) = told(appended.error());
     else if (!unsigned_since_)
       unsigned_since_ = std::chrono::steady_clock::now();
   }
   if (publish_asked && !poisoned_) publish_when_due(true);
   for (auto& [request, ids] : good) {
-    if (poisoned_)
-      request->answer.set_value(*poisoned_);
-    else
-      request->answer.set_value(std::move(ids));
+    if (poisoned_ || refused) {
+      request->answer.set_value(poisoned_ ? *poisoned_ : *refused);
+      continue;
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      evidence::EntryDraft const& draft = request->drafts[i];
+      spdlog::info("entry kind={} id={}{}", draft.kind, ids[i].text(), draft.of ? " of=" + draft.of->text() : "");
+    }
+    request->answer.set_value(std::move(ids));
   }
 }
 
@@ -152,7 +162,7 @@ void Recorder::publish_when_due(bool asked) {
   }
   bool const due = unsigned_since_ && std::chrono::steady_clock::now() >= *unsigned_since_ + publish_after;
   if (!asked && !due) return;
-  if (auto published = log_->publish(); !published) poisoned_ = poisoned(published.error());
+  if (auto published = log_->publish(); !published) poisoned_ = told(published.error());
   unsigned_since_.reset();
 }
 

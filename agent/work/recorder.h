@@ -1,13 +1,14 @@
 // The writer: one thread that owns the custody log, and so the only place where an entry is made.
 //
 // record() may be called from any thread and returns when its entries are durable (acknowledged); entries that arrive
-// together share one group and one fdatasync. Whatever was appended is under a signed checkpoint at most a second
-// later, and at once by publish() and at the end. After a failed write or sync the log is poisoned: every call returns
-// that error.
+// together share one group and one fdatasync. A full disk is tried again once room was made. Whatever was appended is
+// under a signed checkpoint at most a second later, and at once by publish() and at the end. After a failed write or
+// sync the log is poisoned: every call returns that error.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -24,7 +25,8 @@ namespace impound::agent {
 
 class Recorder {
  public:
-  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker);
+  /// `make_room` is called when the disk is full, before the one retry that the log allows.
+  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, std::function<void()> make_room);
   ~Recorder();
   Recorder(Recorder const&) = delete;
   Recorder& operator=(Recorder const&) = delete;
@@ -51,6 +53,7 @@ class Recorder {
 
   std::unique_ptr<evidence::CustodyLog> log_;
   evidence::EntryMaker maker_;
+  std::function<void()> make_room_;
   std::mutex lock_;
   std::condition_variable arrived_;
   std::deque<Request> waiting_;

@@ -17,6 +17,7 @@
 #include "evidence/reserve.h"
 #include "evidence/start_recovery.h"
 #include "evidence/system/clock.h"
+#include "evidence/verify/verdict.h"
 #include "evidence/warc/unlogged.h"
 
 namespace impound::agent {
@@ -25,6 +26,7 @@ using evidence::EntryDraft;
 
 namespace {
 
+constexpr std::uint64_t start_bytes_min = 4 * 1024 * 1024;
 constexpr std::size_t listed_max = 50;  // no entry holds a longer list
 
 std::string login_name() {
@@ -108,7 +110,7 @@ evidence::By who(Settings const& settings) {
 }
 
 Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::string const& command, Clock& clock,
-                                               Randomness& randomness) {
+                                               Randomness& randomness, std::string const& accept_rollback) {
   std::unique_ptr<Session> session{new Session(clock, randomness)};
   IMPOUND_TRY(vault, evidence::Vault::open_for_writing(vault_folder(settings)));
   session->vault_ = std::move(vault);
@@ -134,10 +136,17 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
                  "Name the right one with [vault] key"};
   session->key_.emplace(std::move(key));
 
-  IMPOUND_TRY(log, evidence::CustodyLog::open(session->disk(), *session->state_, *session->key_, identity.origin));
+  // What an earlier run has in its journal must come under a signature before anything else: a full disk gets its
+  // reserve back.
+  if (auto const free = session->disk().free_bytes(); free && free.value() < start_bytes_min)
+    evidence::release_reserve(session->disk());
+  auto const rollback = accept_rollback.empty() ? evidence::Rollback::refuse : evidence::Rollback::accept;
+  IMPOUND_TRY(log,
+              evidence::CustodyLog::open(session->disk(), *session->state_, *session->key_, identity.origin, rollback));
   std::uint64_t const recovered_entries = log->recovered_entries();
   IMPOUND_CHECK(session->read_past(identity.vkey));
   IMPOUND_CHECK(session->start_recording(command, std::move(log)));
+  if (!accept_rollback.empty()) IMPOUND_CHECK(session->accept(accept_rollback, who(settings)));
   IMPOUND_CHECK(session->recover(recovered_entries));
   IMPOUND_CHECK(session->record_settings(settings));
   return session;
@@ -145,6 +154,7 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
 
 Result<void> Session::read_past(std::string const& vkey) {
   IMPOUND_TRY(reader, evidence::LogReader::open(disk(), vkey));
+  past_entries_ = reader.checkpoint().size;
   return reader.each(0, reader.checkpoint().size, [this](std::uint64_t index, std::string_view bytes) -> Result<void> {
     IMPOUND_TRY(entry, evidence::read_entry(index, bytes));
     past_.take(entry);
@@ -156,7 +166,8 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   evidence::EntryMaker maker{clock_, randomness_};
   EntryId const id = new_id();
   maker.session(id);
-  recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker));
+  recorder_ =
+      std::make_unique<Recorder>(std::move(log), std::move(maker), [this] { evidence::release_reserve(disk()); });
   sealing_ = std::make_unique<evidence::Sealing>(
       disk(), ::getuid(),
       [this](std::vector<EntryDraft> drafts) -> Result<void> {
@@ -168,10 +179,39 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   return ok();
 }
 
+Result<void> Session::accept(std::string const& rollback, evidence::By const& by) {
+  IMPOUND_CHECK(recorder_->record(
+      EntryDraft{"rollback.accepted",
+                 {{"reason", evidence::printable(rollback.substr(0, 500))}, {"size", json_number(past_entries_)}},
+                 {},
+                 {},
+                 {},
+                 by,
+                 {}}));
+  return ok();
+}
+
+Result<void> Session::incident(std::string const& what, std::string const& where, std::string const& detail) {
+  Json body{{"what", what}, {"where", where}};
+  if (!detail.empty()) body["detail"] = detail;
+  IMPOUND_CHECK(recorder_->record(EntryDraft{"incident.raised", std::move(body), {}, {}, {}, {}, {}}));
+  return ok();
+}
+
+/// What carrying the sealing plans on could not keep is never silent.
+Result<void> Session::tell_of_sealing() {
+  for (evidence::SealedFile const& file : sealing_->recovery().refused)
+    IMPOUND_CHECK(incident("a file of a sealing plan could not be sealed after a crash",
+                           evidence::printable(file.staged_path), file.refused ? line(*file.refused) : ""));
+  return ok();
+}
+
 /// Everything that a crash may have left half done, in DESIGN's order; the same steps find nothing after a clean stop.
 Result<void> Session::recover(std::uint64_t recovered_entries) {
-  IMPOUND_TRY(plans, sealing_->recover([this](EntryId const& exhibit) { return past_.logged(exhibit); }));
-  if (plans > 0) {
+  IMPOUND_TRY(recorded, sealing_->recover([this](EntryId const& exhibit) { return past_.logged(exhibit); }));
+  std::size_t const plans = sealing_->recovery().plans;
+  IMPOUND_CHECK(tell_of_sealing());
+  if (recorded > 0) {
     // The plans' exhibits are entries now, and the past must know their objects before anything is set aside.
     IMPOUND_CHECK(recorder_->publish());
     past_ = Past{};
@@ -181,46 +221,31 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   std::vector<std::string> const& objects = report.objects;
   IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
   for (std::string const& name : objects)
-    IMPOUND_CHECK(
-        recorder_->record(EntryDraft{"incident.raised",
-                                     {{"what", "an object that no entry names was set aside"}, {"where", name}},
-                                     {},
-                                     {},
-                                     {},
-                                     {},
-                                     {}}));
+    IMPOUND_CHECK(incident("an object that no entry names was set aside", name, ""));
 
   Json attempts = Json::array();
   std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();
   for (auto const& [id, attempt] : past_.open_acquisitions())
     if (attempts.size() < listed_max) attempts.push_back(id.text());
-  for (auto const& [id, body] : past_.open_captures())
+  for (auto const& [id, capture] : past_.open_captures())
     if (attempts.size() < listed_max) attempts.push_back(id.text());
   if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0)
     return evidence::make_reserve(disk());
 
-  IMPOUND_TRY(recovered, recorder_->record(EntryDraft{"agent.recovered",
-                                                      {{"open_attempts", open},
-                                                       {"attempts", attempts},
-                                                       {"entries", recovered_entries},
-                                                       {"sealing_plans", plans},
-                                                       {"objects_set_aside", objects.size()},
-                                                       {"warc_bytes_set_aside", warc_bytes}},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {}}));
+  Json body{{"open_attempts", open},
+            {"attempts", attempts},
+            {"entries", recovered_entries},
+            {"sealing_plans", plans},
+            {"objects_set_aside", objects.size()},
+            {"warc_bytes_set_aside", warc_bytes}};
+  IMPOUND_TRY(recovered, recorder_->record(EntryDraft{"agent.recovered", std::move(body), {}, {}, {}, {}, {}}));
   // A capture that a crash cut is closed with what is known of it; the next poll starts a new attempt.
-  for (auto const& [id, body] : past_.open_captures())
-    IMPOUND_CHECK(recorder_->record(
-        EntryDraft{"capture.result",
-                   {{"outcome", "interrupted"}, {"url", text_field(body, "url").value_or("unknown")}, {"kept", false}},
-                   {},
-                   recovered,
-                   id,
-                   {},
-                   {}}));
+  for (auto const& [id, capture] : past_.open_captures()) {
+    Json result{
+        {"outcome", "interrupted"}, {"url", text_field(capture.body, "url").value_or("unknown")}, {"kept", false}};
+    IMPOUND_CHECK(
+        recorder_->record(EntryDraft{"capture.result", std::move(result), capture.case_name, recovered, id, {}, {}}));
+  }
   if (!past_.open_acquisitions().empty())
     remarks_.push_back(std::to_string(past_.open_acquisitions().size()) +
                        " acquisition(s) of an earlier run are still open");

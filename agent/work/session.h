@@ -45,8 +45,10 @@ class Session {
  public:
   /// `command`: what the holder is called in agent.started and to others, e.g. "fetch". Code::held when the vault is
   /// taken.
+  /// `accept_rollback`: why a vault that is behind its memory may go on all the same; it becomes an entry. "" refuses
+  /// it.
   static Result<std::unique_ptr<Session>> open(Settings const& settings, std::string const& command, Clock& clock,
-                                               Randomness& randomness);
+                                               Randomness& randomness, std::string const& accept_rollback = {});
   /// agent.stopped, everything under a signature, lock given back. `reason`: "done", "signal" or "error".
   Result<void> close(std::string const& reason);
   ~Session();
@@ -68,7 +70,10 @@ class Session {
   Session(Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
   Result<void> read_past(std::string const& vkey);
   Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log);
+  Result<void> accept(std::string const& rollback, evidence::By const& by);
   Result<void> recover(std::uint64_t recovered_entries);
+  Result<void> tell_of_sealing();
+  Result<void> incident(std::string const& what, std::string const& where, std::string const& detail);
   Result<void> record_settings(Settings const& settings);
 
   Clock& clock_;
@@ -80,6 +85,7 @@ class Session {
   std::unique_ptr<evidence::Sealing> sealing_;
   std::unique_ptr<evidence::WarcWriter> warc_;
   Past past_;
+  std::uint64_t past_entries_ = 0;
   std::vector<std::string> remarks_;
   bool closed_ = false;
 };

@@ -92,6 +92,7 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
     for (State& state : states_) {
       if (now_us() >= state.next_poll_us && !(once && state.polled_once)) IMPOUND_CHECK(poll(state));
       if (!state.waiting.empty() && now_us() >= state.next_item_us) IMPOUND_CHECK(take_item(state));
+      if (!state.following.empty() && now_us() >= state.next_url_us) IMPOUND_CHECK(take_url(state));
       if (interrupt_.asked()) break;
     }
     IMPOUND_CHECK(tell_due_polls());
@@ -112,8 +113,9 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
 }
 
 bool Watcher::worked_off() const {
-  return acquisitions_.idle() &&
-         std::all_of(states_.begin(), states_.end(), [](State const& s) { return s.polled_once && s.waiting.empty(); });
+  return acquisitions_.idle() && std::all_of(states_.begin(), states_.end(), [](State const& s) {
+           return s.polled_once && s.waiting.empty() && s.following.empty();
+         });
 }
 
 std::chrono::milliseconds Watcher::until_next(bool once) {
@@ -121,14 +123,16 @@ std::chrono::milliseconds Watcher::until_next(bool once) {
   for (State const& state : states_) {
     if (!(once && state.polled_once)) next = std::min(next, state.next_poll_us);
     if (!state.waiting.empty()) next = std::min(next, state.next_item_us);
+    if (!state.following.empty()) next = std::min(next, state.next_url_us);
   }
   return std::chrono::milliseconds{std::max<std::int64_t>(0, (next - now_us() + 999) / 1000)};
 }
 
 /// True when the host's pace lets a request go now; otherwise its turn is booked and `next_us` says when it comes.
-bool Watcher::may_ask_now(WatchedSource const& source, bool& booked, std::int64_t& next_us) {
+bool Watcher::may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked,
+                          std::int64_t& next_us) {
   if (std::exchange(booked, false)) return true;
-  auto const wait = pace_.reserve(source.base.host(), source.profile.pace);
+  auto const wait = pace_.reserve(host, pace);
   booked = wait.count() > 0;
   if (booked) next_us = now_us() + wait.count();
   return !booked;
@@ -139,7 +143,7 @@ Result<void> Watcher::poll(State& state) {
   WatchedSource const& source = *state.source;
   auto const list_url = source.profile.list_url(source.base);
   if (!list_url) return list_url.error();
-  if (!may_ask_now(source, state.poll_booked, state.next_poll_us)) return ok();
+  if (!may_ask_now(source.base.host(), source.profile.pace, state.poll_booked, state.next_poll_us)) return ok();
   state.polled_once = true;
   state.next_poll_us = now_us() + std::max(us(source.settings.interval), us(source.profile.list.interval));
   fetchers::HttpLimits limits;
@@ -157,7 +161,8 @@ Result<void> Watcher::poll(State& state) {
   state.waiting.clear();
   // Oldest first: the order of the log is then the order in which things appeared.
   for (auto item = list.value().items.rbegin(); item != list.value().items.rend(); ++item)
-    if (!session_.past().seen(source.settings.name, item->key)) state.waiting.push_back(std::move(*item));
+    if (!session_.past().seen(source.settings.name, item->key) && retry_due(state, item->key))
+      state.waiting.push_back(std::move(*item));
   if (list.value().unreadable > 0)
     terminal_.say(source.settings.name + ": " + std::to_string(list.value().unreadable) +
                   " unreadable item(s) in the list: " + list.value().unreadable_why);
@@ -186,7 +191,7 @@ Result<void> Watcher::note_poll(State& state, bool good, std::string const& why)
 
 Result<void> Watcher::take_item(State& state) {
   WatchedSource const& source = *state.source;
-  if (!may_ask_now(source, state.item_booked, state.next_item_us)) return ok();
+  if (!may_ask_now(source.base.host(), source.profile.pace, state.item_booked, state.next_item_us)) return ok();
   fetchers::ListedItem const item = std::move(state.waiting.front());
   state.waiting.pop_front();
   auto const url = source.profile.item_url(source.base, item.key);
@@ -199,27 +204,49 @@ Result<void> Watcher::take_item(State& state) {
                      .author = item.author,
                      .published_us = item.published_us,
                      .case_name = source.settings.case_name};
+  std::vector<Reference> found;
   IMPOUND_TRY(captured, captures_.capture(order, [&](Captured& answer) {
     auto const said = answer.usable ? source.profile.judge(answer.body) : fetchers::Answer::content;
     if (said != fetchers::Answer::content) {
       answer.usable = false;
       answer.problem = std::string("the site says: ") + word(said);
     }
+    if (answer.usable) {
+      found = fetchers::scan(answer.body, fetchers::ScanLimits{});
+      answer.references = found.size();
+    }
     if (source.settings.keep != Pick::matched) return source.settings.keep == Pick::all;
-    return answer.usable && !fetchers::scan(answer.body, fetchers::ScanLimits{}).empty();
+    return answer.references > 0;
   }));
-  if (!captured.usable) return ok();  // asked for again while the site lists it
+  if (!captured.usable) {
+    try_later(state, item.key);
+    return ok();
+  }
+  state.retries.erase(item.key);
   session_.past().mark_seen(source.settings.name, item.key);
   ++tally_.captured;
   ++state.fresh;
   terminal_.say("captured    " + url.value().text() +
                 (item.title.empty() ? "" : "  \"" + shown(item.title, 60) + "\"") +
                 (item.author.empty() ? "" : " by " + shown(item.author, 40)));
-  return follow_references(state, item, captured);
+  return follow_references(state, found, captured);
 }
 
-Result<void> Watcher::follow_references(State& state, fetchers::ListedItem const&, Captured const& captured) {
-  std::vector<Reference> const found = fetchers::scan(captured.body, fetchers::ScanLimits{});
+bool Watcher::retry_due(State const& state, std::string const& key) {
+  auto const retry = state.retries.find(key);
+  return retry == state.retries.end() || now_us() >= retry->second.not_before_us;
+}
+
+/// Waits longer after each failure, up to six hours: a removed paste is no reason for two entries a minute.
+void Watcher::try_later(State& state, std::string const& key) {
+  Retry& retry = state.retries[key];
+  std::int64_t const gap = us(state.source->settings.interval) << std::min(retry.tries, 12u);
+  ++retry.tries;
+  retry.not_before_us = now_us() + std::min(gap, tell_polls_at_least_us);
+}
+
+/// Tells what was found and begins what may be acquired: magnets at once, .torrent links each in its turn (take_url).
+Result<void> Watcher::follow_references(State& state, std::vector<Reference> const& found, Captured const& captured) {
   if (found.empty()) return ok();
   Json counts = Json::object();
   Json first = Json::array();
@@ -232,31 +259,56 @@ Result<void> Watcher::follow_references(State& state, fetchers::ListedItem const
     if (!reference.url.empty()) one["url"] = shown(reference.url, 300);
     first.push_back(std::move(one));
   }
+  Json body{{"counts", counts}, {"first", first}, {"total", found.size()}};
   IMPOUND_TRY(told,
-              session_.recorder().record(EntryDraft{"reference.found",
-                                                    {{"counts", counts}, {"first", first}, {"total", found.size()}},
-                                                    state.source->settings.case_name,
-                                                    captured.result,
-                                                    {},
-                                                    {},
-                                                    {}}));
+              session_.recorder().record(EntryDraft{
+                  "reference.found", std::move(body), state.source->settings.case_name, captured.result, {}, {}, {}}));
   terminal_.say("references  " + std::to_string(found.size()) + " found");
-  if (state.source->settings.acquire != Pick::all) return ok();  // "matched" needs a watch-list, and there is none yet
+  Followed followed{*captured.result, told, found.size(), {}};
   std::size_t jobs = 0;
   for (Reference const& reference : found) {
-    if (interrupt_.asked() || ++jobs > jobs_of_a_capture_max) break;
+    // "matched" needs a watch-list, and there is none yet.
+    if (state.source->settings.acquire != Pick::all || ++jobs > jobs_of_a_capture_max) break;
     if (reference.kind == ReferenceKind::magnet) {
       auto target = magnet_target(reference.text);
       if (!target) target = magnet_target(reference.canonical);
       if (target) IMPOUND_CHECK(acquire(state, std::move(target).value(), told));
     } else if (reference.kind == ReferenceKind::torrent_url && reference.confidence != fetchers::Confidence::low) {
       auto const page = fetchers::Url::parse(captured.final_url);
-      auto const url = reference.url.empty() && page ? page.value().resolve(reference.canonical)
-                                                     : fetchers::Url::parse(reference.url);
-      if (url) IMPOUND_CHECK(acquire_torrent_url(state, url.value(), told));
+      auto url = reference.url.empty() && page ? page.value().resolve(reference.canonical)
+                                               : fetchers::Url::parse(reference.url);
+      if (url) followed.urls.push_back(std::move(url).value());
     }
   }
+  if (followed.urls.empty()) return close_followed(state, followed.capture, followed.references);
+  state.following.push_back(std::move(followed));
   return ok();
+}
+
+/// From here on the item is seen also by later runs: all that it names was begun.
+Result<void> Watcher::close_followed(State& state, EntryId const& capture, std::size_t references) {
+  IMPOUND_CHECK(session_.recorder().record(EntryDraft{"job.closed",
+                                                      {{"what", "references worked off"}, {"references", references}},
+                                                      state.source->settings.case_name,
+                                                      capture,
+                                                      {},
+                                                      {},
+                                                      {}}));
+  return ok();
+}
+
+/// One .torrent link, when its host's pace lets it go.
+Result<void> Watcher::take_url(State& state) {
+  Followed& followed = state.following.front();
+  fetchers::Url const url = followed.urls.front();
+  if (!may_ask_now(url.host(), std::chrono::seconds{1}, state.url_booked, state.next_url_us)) return ok();
+  followed.urls.pop_front();
+  IMPOUND_CHECK(acquire_torrent_url(state, url, followed.cause));
+  if (interrupt_.asked() || !followed.urls.empty())
+    return ok();  // cut by a signal: the item stays open for the next run
+  Followed const done = std::move(state.following.front());
+  state.following.pop_front();
+  return close_followed(state, done.capture, done.references);
 }
 
 Result<void> Watcher::acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause) {

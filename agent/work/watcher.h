@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,13 +57,28 @@ class Watcher {
   WatchTally const& tally() const { return tally_; }
 
  private:
+  /// A capture whose references are being worked off, one .torrent link a turn, so that no paste stops everything else.
+  struct Followed {
+    EntryId capture;
+    EntryId cause;  // reference.found
+    std::size_t references = 0;
+    std::deque<fetchers::Url> urls;
+  };
+  /// An item that could not be had is asked for again with growing gaps, while the site lists it.
+  struct Retry {
+    unsigned tries = 0;
+    std::int64_t not_before_us = 0;
+  };
   struct State {
     WatchedSource const* source = nullptr;
     std::int64_t next_poll_us = 0;  // boot time
     std::int64_t next_item_us = 0;
     std::deque<fetchers::ListedItem> waiting;
-    std::set<std::string> failed_keys;  // tried since the last poll
-    bool poll_booked = false;           // its turn in the host's pace is booked and has not come yet
+    std::deque<Followed> following;  // captures whose .torrent links wait for their turn
+    std::int64_t next_url_us = 0;
+    bool url_booked = false;
+    std::map<std::string, Retry> retries;  // items that could not be had
+    bool poll_booked = false;              // its turn in the host's pace is booked and has not come yet
     bool item_booked = false;
     bool polled_once = false;
     bool down = false;
@@ -71,12 +87,16 @@ class Watcher {
     std::int64_t first_utc_us = 0, last_utc_us = 0, told_boot_us = 0;
   };
 
-  bool may_ask_now(WatchedSource const& source, bool& booked, std::int64_t& next_us);
+  bool may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked, std::int64_t& next_us);
   Result<void> poll(State& state);
   Result<void> take_item(State& state);
-  Result<void> follow_references(State& state, fetchers::ListedItem const& item, Captured const& captured);
+  Result<void> follow_references(State& state, std::vector<fetchers::Reference> const& found, Captured const& captured);
   Result<void> acquire(State& state, TorrentTarget target, EntryId const& cause);
+  Result<void> take_url(State& state);
   Result<void> acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause);
+  Result<void> close_followed(State& state, EntryId const& capture, std::size_t references);
+  bool retry_due(State const& state, std::string const& key);
+  void try_later(State& state, std::string const& key);
   Result<void> note_poll(State& state, bool good, std::string const& why);
   Result<void> tell_polls(State& state);
   Result<void> tell_due_polls();

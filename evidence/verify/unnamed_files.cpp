@@ -48,8 +48,8 @@ class Search {
       bool const folder = (entry.name == "checkpoints" || entry.name == "tile") && entry.type == Type::folder;
       if (!folder && !(entry.name == "checkpoint" && entry.type == Type::file)) found("log/" + entry.name);
     }
-    for (FolderEntry const& entry : names_in("log/checkpoints"))
-      if (entry.type != Type::file || !size_name(entry.name)) found("log/checkpoints/" + entry.name);
+    // No entry of this version names an anchored checkpoint, so none may be there, however well it is signed.
+    for (FolderEntry const& entry : names_in("log/checkpoints")) found("log/checkpoints/" + entry.name);
     tiles("log/tile", 0);
   }
 

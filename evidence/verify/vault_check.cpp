@@ -310,8 +310,12 @@ class Verification {
   void look_at_journals() {
     for (char const* name : {"journal.0", "journal.1", "reserve"}) {
       auto facts = vault_.facts_of(name);
-      if (!facts) continue;
       bool const journal = std::string_view(name) != "reserve";
+      if (!facts) {
+        if (journal && facts.error().code == Code::not_found)
+          verdict_.add(What::missing, name, "a vault has both journals, also when they are empty");
+        continue;
+      }
       if (journal && !options_.held_by_writer && facts.value().size > 0)
         verdict_.add(
             What::unlogged, name,

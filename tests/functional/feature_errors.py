@@ -41,7 +41,7 @@ def test_flags_and_words_that_do_not_exist(world):
     for words in (["fetch", HASH, "--frobnicate"], ["frobnicate"], ["fetch"], [], ["fetch", HASH, "--peer", "nowhere"],
                   ["fetch", HASH, "--timeout", "soon"], ["fetch", HASH, "--case", "No Case"], ["fetch", HASH, "--allow-net", "300.1.1.1/8"],
                   ["fetch", HASH, "--config", "/nonexistent.toml"], ["watch", "--for", "ever"], ["log", "--kind", "no.kind"],
-                  ["log", "--since", "yesterday"], ["show", "nothing"], ["init"]):
+                  ["log", "--since", "yesterday"], ["show", "nothing"], ["init"], ["verify", "--vkey", "garbage"]):
         world.refused(2, *words)
     unharmed(world)
 

@@ -20,7 +20,7 @@ def host_port(text):
     return host, int(port)
 
 
-class Stopped(Exception):
+class Stopped(BaseException):  # no Exception: the server would swallow it while it answers a request
     pass
 
 

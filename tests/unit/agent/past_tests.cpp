@@ -20,9 +20,10 @@ struct Story {
   std::uint64_t index = 0;
 
   Story() { maker.session(EntryId::make(clock, randomness)); }
-  EntryId tell(std::string kind, Json body, std::optional<EntryId> of = {}, std::optional<evidence::By> by = {}) {
-    auto const entry =
-        maker.make(EntryDraft{std::move(kind), std::move(body), {}, {}, std::move(of), std::move(by), {}});
+  EntryId tell(std::string kind, Json body, std::optional<EntryId> of = {}, std::optional<evidence::By> by = {},
+               std::optional<EntryId> cause = {}) {
+    auto const entry = maker.make(
+        EntryDraft{std::move(kind), std::move(body), {}, std::move(cause), std::move(of), std::move(by), {}});
     REQUIRE(entry);
     auto const read = evidence::read_entry(index++, entry.value().bytes);
     REQUIRE(read);
@@ -83,8 +84,10 @@ TEST_CASE("what an interrupted acquisition has sealed is remembered, file by fil
       attempt);
   auto const* open = story.past.open_for(v1());
   REQUIRE(open != nullptr);
-  CHECK(open->sealed_paths == std::set<std::string>{"6162"});
-  CHECK(open->sealed_bytes == 5);
+  REQUIRE(open->sealed.contains("6162"));
+  CHECK(open->sealed.at("6162").sha256 == object);
+  CHECK(open->sealed.at("6162").exhibit == exhibit.text());
+  CHECK(open->sealed.at("6162").size == 5);
   CHECK(story.past.logged(exhibit));
   CHECK(story.past.objects().contains(*digest_from_hex<Sha256>(object)));
 }
@@ -97,4 +100,15 @@ TEST_CASE("each WARC file ends where the last logged record ends") {
   story.tell("capture.result",
              {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", true}, {"records", {later, record}}}, attempt);
   CHECK(story.past.warc_ends().at("warc/a") == 157);
+}
+
+TEST_CASE("P1: an item that names something is seen only when that was worked off") {
+  Story story;
+  auto const attempt =
+      story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+  auto const result = story.tell(
+      "capture.result", {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", false}, {"references", 2}}, attempt);
+  CHECK_FALSE(story.past.seen("s", "k"));
+  story.tell("job.closed", {{"what", "references"}}, {}, {}, result);
+  CHECK(story.past.seen("s", "k"));
 }

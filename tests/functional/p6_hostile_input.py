@@ -1,0 +1,59 @@
+"""P6: whatever a torrent or a paste holds, it costs this one acquisition at most; the agent goes on and says why."""
+import hashlib
+
+import harness
+import peers
+
+
+def bencode(value):
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, list):
+        return b"l" + b"".join(map(bencode, value)) + b"e"
+    return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+
+
+def torrent_with_trackers(path, trackers):
+    payload = b"x" * 1000
+    info = {b"length": len(payload), b"name": b"leak", b"piece length": 16384, b"pieces": hashlib.sha1(payload).digest()}
+    path.write_bytes(bencode({b"announce-list": [[tracker] for tracker in trackers], b"info": info}))
+    return path
+
+
+def test_a_torrent_with_thousands_of_bytes_of_trackers_ends_with_its_own_result(world):
+    world.init()
+    long = [b"http://tracker%d.invalid/%s" % (number, b"a" * 1500) for number in range(60)]
+    short = [b"http://tracker%d.invalid/announce" % number for number in range(50)]
+    for name, trackers in (("long", long), ("many", short + [url + b"%d" % number for number, url in enumerate(long * 14)])):
+        torrent = torrent_with_trackers(world.folder / f"{name}.torrent", trackers)
+        world.refused(1, "fetch", torrent, "--timeout", "2s")
+    kinds = world.kinds()
+    assert kinds.count("acquisition.attempt") == kinds.count("acquisition.result") == 2, kinds
+    assert world.verify()["ok"] is True
+
+
+def test_a_hostile_torrent_named_by_a_paste_does_not_stop_the_watch(world):
+    seeded = world.folder / "seeded"
+    file = harness.write_bytes(seeded / "leak", 200_000, "leak")
+    good = peers.make_torrent(world, file, "v1")
+    seeder = peers.seeder(world, good, seeded)
+    archive = world.folder / "archive"
+    archive.mkdir()
+    torrent_with_trackers(archive / "bad.torrent", [b"http://tracker%d.invalid/%s" % (number, b"a" * 1500) for number in range(60)])
+    (archive / "none.torrent").write_bytes(b"d4:infod")
+    served = world.nginx(archive)
+    links = "\n".join(f"http://127.0.0.1:{served}/{name}.torrent" for name in ("bad", "none", "gone"))
+    site = world.pastes([{"key": "bad1", "text": links}, {"key": "good1", "text": f"{good.magnet()}&x.pe={seeder.address}"}])
+    world.init()
+    settings = '[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\ntimeout = "2s"\nmetadata_timeout = "10s"\n' + site.source()
+    world.impound("watch", "--once", "--config", world.settings(settings), code=None)
+    states = sorted(entry["body"]["state"] for entry in world.of_kind("acquisition.result"))
+    assert states == ["complete", "failed"], states
+    assert [entry["body"]["what"] for entry in world.of_kind("input.refused")] == ["torrent"]
+    assert world.kinds()[-1] == "agent.stopped"
+    assert world.verify()["ok"] is True
+
+
+harness.main(globals())
