@@ -19,9 +19,8 @@ Error told(Error const& error) {
 
 }  // namespace
 
-Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker,
-                   std::function<void()> make_room)
-    : log_(std::move(log)), maker_(std::move(maker)), make_room_(std::move(make_room)), thread_([this] { run(); }) {
+Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, Room room)
+    : log_(std::move(log)), maker_(std::move(maker)), room_(std::move(room)), thread_([this] { run(); }) {
   ::pthread_setname_np(thread_.native_handle(), "recorder");
 }
 
@@ -133,7 +132,7 @@ void Recorder::serve(std::deque<Request> batch) {
   if (!entries.empty()) {
     auto appended = log_->append(entries);
     if (!appended && appended.error().code == Code::no_space && !log_->poisoned()) {
-      make_room_();
+      room_.make();
       appended = log_->append(entries);
     }
     if (!appended)
@@ -162,6 +161,13 @@ void Recorder::publish_when_due(bool asked) {
   }
   bool const due = unsigned_since_ && std::chrono::steady_clock::now() >= *unsigned_since_ + publish_after;
   if (!asked && !due) return;
+  if (!asked && !room_.enough()) {
+    // A publish that runs out of room poisons the log. The journal holds what is due until there is room, or a command
+    // ends.
+    unsigned_since_ = std::chrono::steady_clock::now();
+    return;
+  }
+  if (!room_.enough()) room_.make();
   if (auto published = log_->publish(); !published) poisoned_ = told(published.error());
   unsigned_since_.reset();
 }

@@ -25,8 +25,14 @@ namespace impound::agent {
 
 class Recorder {
  public:
-  /// `make_room` is called when the disk is full, before the one retry that the log allows.
-  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, std::function<void()> make_room);
+  /// What the recorder may ask about the disk it writes to.
+  struct Room {
+    /// For the tiles of a publish; without it what is due waits in the journal, acknowledged but not yet signed.
+    std::function<bool()> enough;
+    /// Gives the reserve back.
+    std::function<void()> make;
+  };
+  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, Room room);
   ~Recorder();
   Recorder(Recorder const&) = delete;
   Recorder& operator=(Recorder const&) = delete;
@@ -53,7 +59,7 @@ class Recorder {
 
   std::unique_ptr<evidence::CustodyLog> log_;
   evidence::EntryMaker maker_;
-  std::function<void()> make_room_;
+  Room room_;
   std::mutex lock_;
   std::condition_variable arrived_;
   std::deque<Request> waiting_;

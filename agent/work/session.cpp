@@ -26,6 +26,7 @@ using evidence::EntryDraft;
 
 namespace {
 
+constexpr std::uint64_t publish_bytes_min = 1024 * 1024;
 constexpr std::uint64_t start_bytes_min = 4 * 1024 * 1024;
 constexpr std::size_t listed_max = 50;  // no entry holds a longer list
 
@@ -166,8 +167,12 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   evidence::EntryMaker maker{clock_, randomness_};
   EntryId const id = new_id();
   maker.session(id);
-  recorder_ =
-      std::make_unique<Recorder>(std::move(log), std::move(maker), [this] { evidence::release_reserve(disk()); });
+  recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker),
+                                         Recorder::Room{[this] {
+                                                          auto const free = disk().free_bytes();
+                                                          return !free || free.value() >= publish_bytes_min;
+                                                        },
+                                                        [this] { evidence::release_reserve(disk()); }});
   sealing_ = std::make_unique<evidence::Sealing>(
       disk(), ::getuid(),
       [this](std::vector<EntryDraft> drafts) -> Result<void> {

@@ -15,6 +15,8 @@ template <class... Fs>
 struct Overloaded : Fs... {
   using Fs::operator()...;
 };
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;  // clang 16 does not deduce it for aggregates
 
 Error malformed(std::string what) { return Error{Code::malformed, "a worker's message is malformed: " + what, {}, {}}; }
 
