@@ -1,3 +1,4 @@
+// corpus: pastebin
 // read_json_list: the items are keys of the site, each once, and their raw text is JSON again.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// corpus: magnets
 // parse_magnet: whatever is taken has a canonical form that is taken again and means the same.
 #include <cstddef>
 #include <cstdint>

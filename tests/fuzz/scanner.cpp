@@ -1,3 +1,4 @@
+// corpus: texts magnets
 // scan: every reference stands where it says, in order, and makes a line of JSON.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// corpus: urls
 // Url: what is taken is printable ASCII, and its text is taken again as the same URL. Chunked coding and response heads
 // ride along.
 #include <cstddef>

@@ -39,7 +39,6 @@ struct RealVault {
     for (int i = 0; i < 255; ++i)
       REQUIRE(writer.record({{.kind = "note.added", .body = {{"text", std::to_string(i)}}}}));
     writer.publish();
-    fs::copy(path + "/log/checkpoint", path + "/log/checkpoints/" + std::to_string(writer.log().published_size()));
     writer.stop();
   }
   static std::unique_ptr<LinuxDisk> open(std::string const& name) {
@@ -88,7 +87,7 @@ bool names(Verdict const& verdict, std::string const& file) {
 }
 
 char const* kind_of(std::string const& file) {
-  for (char const* kind : {"objects/", "warc/", "log/tile/entries/", "log/tile/0/", "log/tile/1/", "log/checkpoints/",
+  for (char const* kind : {"objects/", "warc/", "log/tile/entries/", "log/tile/0/", "log/tile/1/",
                            "log/checkpoint", "vault.toml"})
     if (file.starts_with(kind)) return kind;
   return "?";
@@ -119,7 +118,7 @@ TEST_CASE("P2: one byte changed in each kind of file, one at a time, is found an
     vault.write(file, good);
   }
   CHECK(vault.verify().ok());
-  CHECK(changes.size() == 8);
+  CHECK(changes.size() == 7);
   for (auto const& [kind, count] : changes) {
     MESSAGE(kind << ": " << count);
     CHECK(count >= 20);
@@ -143,7 +142,6 @@ TEST_CASE("P2: a file that is cut, made longer or removed is found and named") {
     }
     vault.write(file, good);
     // A kept checkpoint is named by no entry yet: its loss cannot be seen.
-    if (file.starts_with("log/checkpoints/")) continue;
     fs::rename(vault.path + "/" + file, vault.folder.path("aside"));
     Verdict const verdict = vault.verify();
     CHECK_FALSE(verdict.ok());
@@ -161,6 +159,7 @@ TEST_CASE("P2: a file added anywhere but in staging is found and named") {
                                         "log/evil",
                                         "log/checkpoint.old",
                                         "log/checkpoints/evil",
+                                        "log/checkpoints/7",
                                         "log/checkpoints/7.cosigned",
                                         "log/tile/evil",
                                         "log/tile/0/evil",
