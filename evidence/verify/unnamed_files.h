@@ -2,7 +2,7 @@
 //
 // Not looked at: staging/ (never evidence), the journals and the reserve, a top-level lost+found.
 //
-// Gap: timestamps/ must be empty and any signed checkpoint may lie in log/checkpoints, until entries name them.
+// Gap: timestamps/ and log/checkpoints/ must be empty, until entries name what lies there.
 #pragma once
 
 #include <cstdint>
