@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/work/places.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
 #include "evidence/formats/digests.h"
@@ -28,11 +29,9 @@ class Output {
   static Result<Output> open(std::string const& path) {
     Output output;
     if (path.empty()) return output;
-    auto const slash = path.rfind('/');
-    output.name_ = path.substr(slash + 1);
-    IMPOUND_TRY(folder, LinuxDisk::open_at(slash == std::string::npos ? "."
-                                           : slash == 0               ? "/"
-                                                                      : path.substr(0, slash)));
+    FilePlace const place = file_place(path);
+    output.name_ = place.name;
+    IMPOUND_TRY(folder, LinuxDisk::open_at(place.folder));
     if (folder->facts_of(output.name_))
       return Error{Code::usage, "the file is there already", path,
                    "Name a new one with --output; an export never overwrites"};

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/work/places.h"
 #include "agent/work/session.h"
 #include "evidence/formats/hex.h"
 #include "evidence/system/clock.h"
@@ -38,9 +39,9 @@ Result<NewKey> key_for(InitOptions const& options, Randomness& randomness) {
     randomness.fill(random);
     made.name = "new-" + hex(random) + ".pem";
   } else {
-    auto const slash = options.key.rfind('/');
-    folder = slash == std::string::npos ? "." : slash == 0 ? "/" : options.key.substr(0, slash);
-    made.name = options.key.substr(slash + 1);
+    FilePlace const place = file_place(options.key);
+    folder = place.folder;
+    made.name = place.name;
   }
   IMPOUND_CHECK(make_process_folder(folder));
   IMPOUND_TRY(disk, LinuxDisk::open_at(folder));
@@ -58,7 +59,7 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
     return Error{Code::usage, "there is a vault already", folder, "Name another folder with --vault"};
   // The folders above the default place are made; a path that somebody wrote may hold a mistake, so those above it are
   // not.
-  if (settings.vault.empty()) IMPOUND_CHECK(make_process_folder(folder.substr(0, folder.rfind('/'))));
+  if (settings.vault.empty()) IMPOUND_CHECK(make_process_folder(file_place(folder).folder));
   IMPOUND_TRY(key, key_for(options, invocation.randomness));
   IMPOUND_TRY(identity, evidence::VaultIdentity::make(options.origin, key.key->vkey(options.origin),
                                                       utc_text(invocation.clock.utc_us())));

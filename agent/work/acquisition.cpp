@@ -7,9 +7,9 @@
 #include <algorithm>
 
 #include "agent/work/addresses.h"
+#include "agent/work/places.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
-#include "evidence/reserve.h"
 
 namespace impound::agent {
 
@@ -17,18 +17,10 @@ using evidence::EntryDraft;
 
 namespace {
 
-constexpr std::size_t listed_max = 50;  // no entry holds a longer list
 constexpr std::size_t listed_bytes_max = 8 * 1024;
 constexpr std::size_t trackers_max = 100;  // of one torrent, each of at most
 constexpr std::size_t tracker_bytes_max = 1024;
 constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to look up
-
-std::string worker_program() {
-  char path[4096];
-  ssize_t const length = ::readlink("/proc/self/exe", path, sizeof path - 1);
-  std::string const own = length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "./impound";
-  return own.substr(0, own.rfind('/') + 1) + "impound-swarm-worker";
-}
 
 /// What content names is bounded here: three such lists fit into one entry, whatever they hold.
 Json listed(std::vector<std::string> const& texts) {
@@ -37,13 +29,18 @@ Json listed(std::vector<std::string> const& texts) {
   for (std::string const& text : texts) {
     std::string const one = shown(text, 1000);
     bytes += one.size();
-    if (list.size() == listed_max || bytes > listed_bytes_max) break;
+    if (list.size() == entry_list_max || bytes > listed_bytes_max) break;
     list.push_back(one);
   }
   return list;
 }
 
 }  // namespace
+
+std::uint64_t Acquisitions::payload_files(fetchers::Metainfo const& metainfo) {
+  auto const payload = [](fetchers::TorrentFile const& file) { return !file.pad; };
+  return static_cast<std::uint64_t>(std::count_if(metainfo.files.begin(), metainfo.files.end(), payload));
+}
 
 Acquisitions::Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy,
                            Terminal& terminal)
@@ -223,8 +220,12 @@ Result<void> Acquisitions::start_swarm() {
   int const folder =
       ::openat(session_.vault().disk().folder(), "staging/swarm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return from_errno(errno, "cannot open the folder", session_.vault().path() + "/staging/swarm");
-  fetchers::SwarmSettings swarm{worker_program(),     folder, blocked_rules(policy_), allowed_rules(policy_),
-                                settings_.user_agent, {}};
+  fetchers::SwarmSettings swarm{own_folder() + "/impound-swarm-worker",
+                                folder,
+                                blocked_rules(policy_),
+                                allowed_rules(policy_),
+                                settings_.user_agent,
+                                {}};
   swarm.limits.payload_bytes_max = settings_.torrent_bytes_max;
   swarm.limits.files_max = settings_.torrent_files_max;
   auto started = fetchers::Swarm::start(std::move(swarm));
@@ -277,8 +278,7 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   if (running.hashes.v1) matched.push_back("sha1");
   if (running.hashes.v2) matched.push_back("sha256");
   if (!metainfo.web_seeds.empty()) running.web_seeds_set_aside = metainfo.web_seeds.size();
-  std::size_t const files = static_cast<std::size_t>(
-      std::count_if(metainfo.files.begin(), metainfo.files.end(), [](auto const& f) { return !f.pad; }));
+  std::uint64_t const files = payload_files(metainfo);
   Json body{{"exhibit", exhibit.text()},
             {"sha256", hex(*sealed.sha256)},
             {"matched", matched},
@@ -294,7 +294,6 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
               session_.recorder().record(EntryDraft{
                   "acquisition.metadata", std::move(body), running.case_name, exhibit, running.attempt, {}, {}}));
   running.metadata_entry = entry;
-  running.metadata_exhibit = exhibit;
   running.hashes = metainfo.hashes;
   terminal_.say("metadata    " + metainfo.name + ": " + std::to_string(files) + " file(s), " +
                 bytes_text(metainfo.total_bytes));

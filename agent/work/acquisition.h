@@ -83,7 +83,6 @@ class Acquisitions {
     fetchers::SwarmJob job{};  // to start it again after the worker died
     std::optional<fetchers::Metainfo> metainfo{};
     std::optional<EntryId> metadata_entry{};
-    std::optional<EntryId> metadata_exhibit{};
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
     std::vector<fetchers::FileDone> files_done{};
     bool metadata_only = false;
@@ -133,6 +132,8 @@ class Acquisitions {
   Result<Kept> seal_payload(Running const& running);
   Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
   Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
+  /// Files of a torrent that are not padding.
+  static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
   Running* find(std::string const& job);
   void show_progress();
 

@@ -40,10 +40,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   IMPOUND_TRY(kept, seal_payload(running));
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
-  std::uint64_t files = 0;
-  if (running.metainfo)
-    files = static_cast<std::uint64_t>(std::count_if(running.metainfo->files.begin(), running.metainfo->files.end(),
-                                                     [](auto const& f) { return !f.pad; }));
+  std::uint64_t const files = running.metainfo ? payload_files(*running.metainfo) : 0;
   bool const whole = ending.reason.empty() && kept.files == files && kept.refused.empty();
   std::string const state = running.metadata_only && ending.reason.empty() ? "metadata_only"
                             : whole                                        ? "complete"
@@ -80,7 +77,8 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                        running.web_seeds_set_aside});
   std::string const folder = running.job.folder;
   running_.erase(job);
-  return remove_staging_folder(session_.disk(), folder);
+  remove_staging_folder(session_.disk(), folder);
+  return ok();
 }
 
 Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {

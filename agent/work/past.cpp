@@ -68,12 +68,11 @@ void Past::take(ReadEntry const& entry) {
   } else if (kind == "capture.result") {
     take_capture_result(entry);
   } else if (kind == "acquisition.attempt") {
-    OpenAcquisition open{entry.id(), hashes_field(body),        body, entry.case_name(), {}, {}, {},
+    OpenAcquisition open{entry.id(), hashes_field(body),        body, entry.case_name(), {}, {},
                          false,      entry.json.contains("by"), {}};
     open_.emplace(entry.id(), std::move(open));
   } else if (kind == "acquisition.metadata" && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end()) {
-      open->second.metadata = body;
       open->second.metadata_entry = entry.id();
       // A magnet may have named one hash only; the info dict gave the other.
       InfoHashes const found = hashes_field(body);

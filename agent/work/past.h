@@ -31,7 +31,6 @@ struct OpenAcquisition {
   InfoHashes hashes;
   Json body;  // of the attempt: trackers, peers, limits
   std::optional<CaseName> case_name;
-  std::optional<Json> metadata;  // body of acquisition.metadata, once it is known
   std::optional<EntryId> metadata_entry;
   std::optional<Sha256> torrent;                 // object that holds the .torrent or the info dict
   bool torrent_is_whole = false;                 // a .torrent, not only an info dict
@@ -87,6 +86,9 @@ class Past {
   std::map<std::string, std::uint64_t> warc_ends_;
   std::string settings_sha256_;
 };
+
+/// No entry holds a longer list.
+inline constexpr std::size_t entry_list_max = 50;
 
 /// Fields of a logged body; absent or of another type gives nothing.
 std::optional<std::string> text_field(Json const& body, char const* name);

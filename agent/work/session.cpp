@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 
+#include "agent/work/places.h"
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "evidence/log_reader.h"
@@ -28,7 +29,6 @@ namespace {
 
 constexpr std::uint64_t publish_bytes_min = 1024 * 1024;
 constexpr std::uint64_t start_bytes_min = 4 * 1024 * 1024;
-constexpr std::size_t listed_max = 50;  // no entry holds a longer list
 
 std::string login_name() {
   passwd const* const account = ::getpwuid(::getuid());
@@ -36,9 +36,9 @@ std::string login_name() {
 }
 
 Result<std::string> digest_of_file(std::string const& path) {
-  auto const slash = path.rfind('/');
-  IMPOUND_TRY(folder, LinuxDisk::open_at(path.substr(0, slash)));
-  IMPOUND_TRY(file, DiskFile::open(*folder, path.substr(slash + 1), Open::read));
+  FilePlace const place = file_place(path);
+  IMPOUND_TRY(folder, LinuxDisk::open_at(place.folder));
+  IMPOUND_TRY(file, DiskFile::open(*folder, place.name, Open::read));
   Sha256Stream stream;
   std::vector<std::byte> block(1024 * 1024);
   for (std::uint64_t at = 0;;) {
@@ -47,12 +47,6 @@ Result<std::string> digest_of_file(std::string const& path) {
     stream.add(Bytes{block}.first(count));
     at += count;
   }
-}
-
-std::string own_program() {
-  char path[4096];
-  ssize_t const length = ::readlink("/proc/self/exe", path, sizeof path - 1);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : std::string();
 }
 
 Json started_body(std::string const& command) {
@@ -127,11 +121,9 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
                  "Wait for it, or stop it; two copies of a vault must never both be written to"};
 
   std::string const key_file = settings.key_file.empty() ? default_key_file(identity) : settings.key_file;
-  auto const slash = key_file.rfind('/');
-  IMPOUND_TRY(key_folder, LinuxDisk::open_at(slash == std::string::npos ? "."
-                                             : slash == 0               ? "/"
-                                                                        : key_file.substr(0, slash)));
-  IMPOUND_TRY(key, evidence::SigningKey::load(*key_folder, key_file.substr(slash + 1)));
+  FilePlace const key_place = file_place(key_file);
+  IMPOUND_TRY(key_folder, LinuxDisk::open_at(key_place.folder));
+  IMPOUND_TRY(key, evidence::SigningKey::load(*key_folder, key_place.name));
   if (key.vkey(identity.origin) != identity.vkey)
     return Error{Code::usage, "this key is not the one that the vault was made with", key_file,
                  "Name the right one with [vault] key"};
@@ -231,9 +223,9 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   Json attempts = Json::array();
   std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();
   for (auto const& [id, attempt] : past_.open_acquisitions())
-    if (attempts.size() < listed_max) attempts.push_back(id.text());
+    if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   for (auto const& [id, capture] : past_.open_captures())
-    if (attempts.size() < listed_max) attempts.push_back(id.text());
+    if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0)
     return evidence::make_reserve(disk());
 

@@ -29,9 +29,8 @@ Result<void> make_staging_folder(Disk& vault, std::string const& folder) {
   return ok();
 }
 
-Result<void> remove_staging_folder(Disk& vault, std::string const& folder) {
+void remove_staging_folder(Disk& vault, std::string const& folder) {
   remove_tree(vault, staging_path(folder), depth_max);
-  return ok();
 }
 
 }  // namespace impound::agent

@@ -15,6 +15,6 @@ std::string staging_path(std::string const& folder);
 Result<void> make_staging_folder(Disk& vault, std::string const& folder);
 
 /// Removes it with all that the worker left in it. What cannot be removed stays: nothing in staging is evidence.
-Result<void> remove_staging_folder(Disk& vault, std::string const& folder);
+void remove_staging_folder(Disk& vault, std::string const& folder);
 
 }  // namespace impound::agent

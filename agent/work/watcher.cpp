@@ -1,7 +1,6 @@
 #include "agent/work/watcher.h"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "agent/work/outcome_text.h"
+#include "agent/work/places.h"
 #include "evidence/system/clock.h"
 #include "evidence/values/utc_time.h"
 
@@ -20,24 +20,16 @@ using fetchers::ReferenceKind;
 
 namespace {
 
-constexpr std::size_t inline_references_max = 50;
 constexpr std::size_t jobs_of_a_capture_max = 1000;
 constexpr std::int64_t tell_polls_at_least_us = 6ll * 3600 * 1'000'000;
 constexpr std::int64_t tell_polls_at_most_us = 600ll * 1'000'000;
-
-std::string program_folder() {
-  char path[4096];
-  ssize_t const length = ::readlink("/proc/self/exe", path, sizeof path - 1);
-  std::string const own = length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "./impound";
-  return own.substr(0, own.rfind('/'));
-}
 
 /// Where profiles lie: beside a build in its source tree, or installed.
 std::vector<std::string> profile_places(std::string const& name) {
   if (name.ends_with(".toml")) return {name};
   std::string const file = "/sites/" + name + ".toml";
-  return {"/etc/impound" + file, program_folder() + "/../../config" + file,
-          program_folder() + "/../share/impound" + file, "/usr/share/impound" + file};
+  return {"/etc/impound" + file, own_folder() + "/../../config" + file, own_folder() + "/../share/impound" + file,
+          "/usr/share/impound" + file};
 }
 
 std::int64_t us(std::chrono::seconds seconds) { return std::chrono::microseconds{seconds}.count(); }
@@ -153,8 +145,8 @@ Result<void> Watcher::poll(State& state) {
       client_.get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
   if (answer.failed) return note_poll(state, false, line(*answer.failed));
   if (answer.status != 200) return note_poll(state, false, "status " + std::to_string(answer.status));
-  if (source.profile.judge(answer.body) != fetchers::Answer::content)
-    return note_poll(state, false, std::string("the site says: ") + word(source.profile.judge(answer.body)));
+  if (auto const said = source.profile.judge(answer.body); said != fetchers::Answer::content)
+    return note_poll(state, false, std::string("the site says: ") + word(said));
   auto list = fetchers::read_json_list(answer.body, source.profile, fetchers::ListLimits{});
   if (!list) return note_poll(state, false, line(list.error()));
   state.listed += list.value().items.size();
@@ -253,7 +245,7 @@ Result<void> Watcher::follow_references(State& state, std::vector<Reference> con
   for (Reference const& reference : found) {
     std::string const kind = word(reference.kind);
     counts[kind] = counts.value(kind, 0) + 1;
-    if (first.size() == inline_references_max) continue;
+    if (first.size() == entry_list_max) continue;
     Json one{{"kind", kind}, {"canonical", shown(reference.canonical, 300)}};
     add_hashes(one, reference.hashes);
     if (!reference.url.empty()) one["url"] = shown(reference.url, 300);

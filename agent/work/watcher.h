@@ -8,8 +8,6 @@
 #include <chrono>
 #include <deque>
 #include <map>
-#include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
