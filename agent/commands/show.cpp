@@ -1,4 +1,5 @@
-// impound show: one acquisition by info-hash, one object by SHA-256, or one entry by id.
+// impound show: one acquisition by info-hash, one object by SHA-256, or one entry by id; or the proof that the log has
+// it.
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -9,6 +10,7 @@
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
 #include "evidence/formats/hex.h"
+#include "evidence/tlog_proof.h"
 #include "fetchers/references/magnet.h"
 
 namespace impound::agent {
@@ -20,6 +22,7 @@ namespace {
 struct ShowOptions {
   std::string what;
   bool json = false;
+  bool proof = false;
 };
 
 std::string dumped(Json const& json, int indent = -1) {
@@ -227,31 +230,92 @@ Result<bool> show_entry(EntryId const& id, VaultReading& reading, bool json) {
   return found;
 }
 
-Result<void> run(ShowOptions const& options, Invocation& invocation) {
-  std::string const& what = options.what;
-  auto const id = EntryId::parse(what);
-  auto const object = digest_from_hex<Sha256>(what);
-  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{})
-                                                 : fetchers::parse_info_hash(what);
-  if (!id && !object && !named)
-    return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120),
-                 "`impound log` prints what there is"};
-  IMPOUND_TRY(settings, effective_settings(invocation.common));
-  IMPOUND_TRY(reading, VaultReading::open(settings));
-  bool found = false;
-  if (id) {
-    IMPOUND_TRY(shown_entry, show_entry(*id, reading, options.json));
-    found = shown_entry;
+/// What WHAT can mean; a word of 64 hex digits may be an object and a torrent.
+struct Wanted {
+  std::optional<EntryId> id;
+  std::optional<Sha256> object;
+  std::optional<InfoHashes> torrent;
+};
+
+Result<bool> show_wanted(Wanted const& wanted, VaultReading& reading, bool json) {
+  if (wanted.id) {
+    IMPOUND_TRY(entry_shown, show_entry(*wanted.id, reading, json));
+    if (entry_shown) return true;
   }
   // A v2 info-hash is the SHA-256 of an info dict, which lies in the vault as an object, too: the torrent is meant.
-  if (!found && named) {
-    IMPOUND_TRY(shown_torrent, show_acquisition(named.value().hashes, reading, options.json));
-    found = shown_torrent;
+  if (wanted.torrent) {
+    IMPOUND_TRY(torrent_shown, show_acquisition(*wanted.torrent, reading, json));
+    if (torrent_shown) return true;
   }
-  if (!found && object) {
-    IMPOUND_TRY(shown_object, show_object(*object, reading, options.json));
-    found = shown_object;
+  if (!wanted.object) return false;
+  return show_object(*wanted.object, reading, json);
+}
+
+/// The entry that a proof is about: the entry itself, the newest result of the torrent's acquisitions (while there is
+/// none, the newest entry that names the torrent), or the object's first exhibit.
+class EntryToProve {
+ public:
+  explicit EntryToProve(Wanted const& wanted) : wanted_(wanted) {}
+
+  void take(ReadEntry const& entry) {
+    if (wanted_.id && entry.id() == *wanted_.id && !by_id_) by_id_ = entry.index;
+    bool const seal_of_it =
+        wanted_.object && entry.kind() == "exhibit.sealed" && entry.text("sha256") == hex(*wanted_.object);
+    if (seal_of_it && !by_object_) by_object_ = entry.index;
+    if (wanted_.torrent) take_torrent(entry);
   }
+  std::optional<std::uint64_t> index() const {
+    if (by_id_) return by_id_;
+    if (by_result_) return by_result_;
+    return by_attempt_ ? by_attempt_ : by_object_;
+  }
+
+ private:
+  void take_torrent(ReadEntry const& entry) {
+    bool const attempt = entry.kind() == "acquisition.attempt";
+    auto const of = attempt ? std::optional{entry.id()} : entry.of();
+    if (!of) return;
+    if ((attempt || entry.kind() == "acquisition.metadata") &&
+        same_torrent(hashes_field(entry.body()), *wanted_.torrent)) {
+      attempts_.insert(of->text());
+      by_attempt_ = entry.index;
+    }
+    if (entry.kind() == "acquisition.result" && attempts_.contains(of->text())) by_result_ = entry.index;
+  }
+
+  Wanted wanted_;
+  std::set<std::string> attempts_;
+  std::optional<std::uint64_t> by_id_, by_result_, by_attempt_, by_object_;
+};
+
+Result<bool> print_proof(Wanted const& wanted, VaultReading& reading) {
+  EntryToProve entry_to_prove{wanted};
+  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    entry_to_prove.take(entry);
+    return ok();
+  }));
+  auto const index = entry_to_prove.index();
+  if (!index) return false;
+  IMPOUND_TRY(proof, evidence::make_tlog_proof(*reading.log, *index));
+  std::string const text = evidence::tlog_proof_text(proof);
+  std::fwrite(text.data(), 1, text.size(), stdout);  // main flushes and judges stdout as a whole
+  return true;
+}
+
+Result<void> run(ShowOptions const& options, Invocation& invocation) {
+  std::string const& what = options.what;
+  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{})
+                                                 : fetchers::parse_info_hash(what);
+  Wanted const wanted{EntryId::parse(what), digest_from_hex<Sha256>(what),
+                      named ? std::optional{named.value().hashes} : std::nullopt};
+  if (!wanted.id && !wanted.object && !wanted.torrent)
+    return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120),
+                 "`impound log` prints what there is"};
+  if (options.proof && options.json)
+    return Error{Code::usage, "a proof has one form", "--json", "Give --proof or --json"};
+  IMPOUND_TRY(settings, effective_settings(invocation.common));
+  IMPOUND_TRY(reading, VaultReading::open(settings));
+  IMPOUND_TRY(found, options.proof ? print_proof(wanted, reading) : show_wanted(wanted, reading, options.json));
   if (!found)
     return Error{Code::not_found, "the vault's log does not name this", what.substr(0, 120),
                  "`impound log` prints what there is"};
@@ -271,6 +335,8 @@ void add_show(ProgramLine& program, Invocation& invocation) {
   command.option("WHAT", options->what, "info-hash, SHA-256 of an object, or id of an entry",
                  CommandLine::Need::required);
   command.flag("--json", options->json, "one object");
+  command.flag("--proof", options->proof,
+               "prints the proof that the log has it: a C2SP .tlog-proof, which `impound verify` checks alone");
   add_common_options(command, invocation.common);
 }
 

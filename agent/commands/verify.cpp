@@ -1,18 +1,21 @@
-// impound verify: holds the whole vault against its log, and the log against its signature and what others kept of it.
+// impound verify: holds the whole vault against its log, and the log against its signature and what others kept of it;
+// or one entry's proof against the log's key.
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/session.h"
+#include "evidence/custody_entry.h"
 #include "evidence/formats/base64.h"
 #include "evidence/formats/signed_note.h"
+#include "evidence/tlog_proof.h"
 #include "evidence/verify/vault_check.h"
 
 namespace impound::agent {
@@ -31,12 +34,29 @@ struct VerifyCommand {
   bool json = false;
 };
 
-Result<std::string> read_note(std::string const& path) {
+/// At most `bytes_max` of a file that the command line names.
+Result<std::string> read_named(std::string const& path, std::size_t bytes_max, char const* what) {
   std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || text.str().size() > 1024 * 1024) return Error{Code::usage, "cannot read the checkpoint", path, {}};
-  return text.str();
+  std::string text(bytes_max + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (!in.eof() || text.empty() || text.size() > bytes_max)
+    return Error{Code::usage, std::string("cannot read the ") + what, path, {}};
+  return text;
+}
+
+/// What both kinds of verification end with; `held` is what an OK says.
+void print_findings(Verdict const& verdict, char const* held) {
+  for (std::string const& note : verdict.notes) std::printf("note        %s\n", note.c_str());
+  for (std::string const& left : verdict.not_checked) std::printf("not checked %s\n", left.c_str());
+  for (evidence::Problem const& problem : verdict.problems)
+    std::printf("PROBLEM     %s  %s  %s\n", std::string(word(problem.what)).c_str(), problem.where.c_str(),
+                problem.detail.c_str());
+  std::uint64_t const all = verdict.problems.size() + verdict.problems_not_listed;
+  if (verdict.ok())
+    std::printf("OK          %s\n", held);
+  else
+    std::printf("FAILED      %llu problem%s\n", static_cast<unsigned long long>(all), all == 1 ? "" : "s");
 }
 
 void print(Verdict const& verdict, std::string const& vault) {
@@ -49,16 +69,7 @@ void print(Verdict const& verdict, std::string const& vault) {
   std::printf("captures    %llu, in %llu WARC records hashed again\n", number(verdict.captures),
               number(verdict.records));
   std::printf("bytes       %llu\n", number(verdict.bytes));
-  for (std::string const& note : verdict.notes) std::printf("note        %s\n", note.c_str());
-  for (std::string const& left : verdict.not_checked) std::printf("not checked %s\n", left.c_str());
-  for (evidence::Problem const& problem : verdict.problems)
-    std::printf("PROBLEM     %s  %s  %s\n", std::string(word(problem.what)).c_str(), problem.where.c_str(),
-                problem.detail.c_str());
-  std::uint64_t const all = verdict.problems.size() + verdict.problems_not_listed;
-  if (verdict.ok())
-    std::printf("OK          nothing was changed, removed, added or reordered in what the log vouches for\n");
-  else
-    std::printf("FAILED      %llu problem%s\n", number(all), all == 1 ? "" : "s");
+  print_findings(verdict, "nothing was changed, removed, added or reordered in what the log vouches for");
 }
 
 Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
@@ -68,7 +79,7 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   if (!asked.vkey.empty() && !NoteKey::from_vkey(asked.vkey))
     return Error{Code::usage, "this is no vkey", asked.vkey, "It is the line that `init` printed: NAME+HASH+KEY"};
   for (std::string const& path : asked.checkpoints) {
-    IMPOUND_TRY(note, read_note(path));
+    IMPOUND_TRY(note, read_named(path, note_bytes_max, "checkpoint"));
     options.old_checkpoints.push_back(std::move(note));
   }
   std::string const folder = vault_folder(settings);
@@ -109,20 +120,74 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   return verdict.ok();
 }
 
+/// A .tlog-proof, alone with the key: no vault, no network.
+Result<bool> verify_proof(VerifyCommand const& asked) {
+  if (asked.vkey.empty())
+    return Error{Code::usage, "a proof is judged by the log's key", "--vkey",
+                 "It is the line that `init` printed: NAME+HASH+KEY"};
+  auto const key = NoteKey::from_vkey(asked.vkey);
+  if (!key) return Error{Code::usage, "this is no vkey", asked.vkey, {}};
+  if (!asked.checkpoints.empty() || asked.log_only)
+    return Error{Code::usage, "a proof is checked against its own checkpoint only", asked.vault,
+                 "--checkpoint and --log-only belong to a vault"};
+  IMPOUND_TRY(text, read_named(asked.vault, evidence::tlog_proof_bytes_max, "proof"));
+  Verdict verdict;
+  Json entry;
+  if (auto const proof = evidence::read_tlog_proof(text); !proof) {
+    verdict.add(evidence::What::malformed, asked.vault, line(proof.error()));
+  } else {
+    std::string const where = "entry " + std::to_string(proof.value().index);
+    auto const checkpoint = evidence::judge_tlog_proof(proof.value(), key.value());
+    if (checkpoint) {
+      verdict.entries = 1;
+      verdict.checkpoint_size = checkpoint.value().size;
+      verdict.checkpoint_root = as_node(checkpoint.value().root);
+    } else {
+      bool const other_bytes = checkpoint.error().code == Code::damaged;
+      verdict.add(other_bytes ? evidence::What::altered : evidence::What::unsigned_, other_bytes ? where : asked.vault,
+                  line(checkpoint.error()));
+    }
+    if (auto read = evidence::read_entry(proof.value().index, proof.value().entry))
+      entry = std::move(read).value().json;
+    else if (checkpoint)
+      verdict.add(evidence::What::malformed, where, line(read.error()));
+  }
+  verdict.not_checked.emplace_back("the rest of the log, and whether another history was signed beside this one");
+  Json json = verdict.to_json();
+  if (verdict.ok()) json["entry"] = entry;
+  if (asked.json) {
+    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    return verdict.ok();
+  }
+  std::printf("proof       %s\n", asked.vault.c_str());
+  if (verdict.ok())
+    std::printf("log         1 of %llu entries, root %s, signed\n%s\n",
+                static_cast<unsigned long long>(verdict.checkpoint_size),
+                base64(Bytes{verdict.checkpoint_root.bytes}).c_str(),
+                entry.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  print_findings(verdict, "the log has this entry");
+  return verdict.ok();
+}
+
+bool names_a_file(std::string const& path) {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
 }  // namespace
 
 void add_verify(ProgramLine& program, Invocation& invocation) {
   auto const options = std::make_shared<VerifyCommand>();
-  CommandLine command =
-      program.command("verify", "checks every byte of a vault against its log, and the log against its signature",
-                      [options, &invocation] {
-                        invocation.chosen = [options, &invocation] {
-                          auto const verdict = verify(*options, invocation);
-                          if (!verdict) return tell(verdict.error());
-                          return verdict.value() ? ExitCode::done : ExitCode::failed;
-                        };
-                      });
-  command.option("VAULT", options->vault, "the vault's folder");
+  CommandLine command = program.command(
+      "verify", "checks every byte of a vault against its log, and the log against its signature",
+      [options, &invocation] {
+        invocation.chosen = [options, &invocation] {
+          auto const verdict = names_a_file(options->vault) ? verify_proof(*options) : verify(*options, invocation);
+          if (!verdict) return tell(verdict.error());
+          return verdict.value() ? ExitCode::done : ExitCode::failed;
+        };
+      });
+  command.option("VAULT", options->vault, "the vault's folder, or a .tlog-proof, which needs --vkey and nothing else");
   command.option("--vkey,--key", options->vkey,
                  "the log's public key as `init` printed it; without it the vault's own is trusted");
   command.repeated("--checkpoint", options->checkpoints,

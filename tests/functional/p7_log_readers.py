@@ -33,18 +33,23 @@ def vkey(world):
     return line.split('"')[1]
 
 
-def go_reader(world):
-    """The Go program under tests/support/go, built with Debian's x/mod alone."""
+def go_program(world, name):
+    """A Go program of tests/support/go, built with Debian's x/mod alone; runs it on a path and the vault's key."""
     harness.need("go")
     if not os.path.isdir("/usr/share/gocode/src/golang.org/x/mod/sumdb"):
         raise harness.Skip("golang-golang-x-mod-dev is not installed")
-    program = world.folder / "logcheck"
-    ended = subprocess.run(["go", "build", "-o", program, harness.SUPPORT / "go/logcheck/main.go"], capture_output=True, text=True, check=False,
+    program = world.folder / name
+    ended = subprocess.run(["go", "build", "-o", program, harness.SUPPORT / "go" / name / "main.go"], capture_output=True, text=True, check=False,
                            env={**world.env, **GO, "GOCACHE": str(world.folder / "go-cache")})
     assert ended.returncode == 0, ended
     key_file = world.folder / "vkey"
     key_file.write_text(vkey(world))
-    return lambda: subprocess.run([program, world.vault / "log", key_file], capture_output=True, text=True, check=False)
+    return lambda path: subprocess.run([program, path, key_file], capture_output=True, text=True, check=False)
+
+
+def go_reader(world):
+    check = go_program(world, "logcheck")
+    return lambda: check(world.vault / "log")
 
 
 def test_the_go_checksum_database_code_accepts_the_log_and_refuses_a_touched_one(world):
@@ -76,6 +81,50 @@ def test_the_go_code_accepts_a_log_of_several_tiles(world):
     assert read().returncode == 0, read()
     assert (world.vault / "log/tile/1").exists()
     assert world.verify()["ok"] is True
+
+
+def test_a_proof_holds_alone_and_go_accepts_it(world):
+    """`show --proof` of an entry, an object and a torrent: judged without the vault, by impound and by Go."""
+    torrent = real_vault(world)
+    key = vkey(world)
+    exhibit = next(entry for entry in world.entries() if entry["kind"] == "exhibit.sealed")
+    proofs = {}
+    for name, what in (("entry", exhibit["id"]), ("object", exhibit["body"]["sha256"]), ("torrent", torrent.v1)):
+        proofs[name] = world.folder / f"{name}.tlog-proof"
+        proofs[name].write_text(world.impound("show", what, "--proof").out)
+    os.rename(world.vault, world.folder / "elsewhere")
+    judge = lambda path, code=0: world.impound("verify", path, "--vkey", key, "--json", code=code).json()
+    assert judge(proofs["entry"])["entry"] == exhibit
+    assert judge(proofs["object"])["entry"]["body"]["sha256"] == exhibit["body"]["sha256"]
+    result = judge(proofs["torrent"])["entry"]
+    assert result["kind"] == "acquisition.result" and result["body"]["state"] == "complete", result
+    os.rename(world.folder / "elsewhere", world.vault)
+
+    go = go_program(world, "proofcheck")
+    said = go(proofs["entry"])
+    assert said.returncode == 0 and json.loads(said.stdout) == exhibit, said
+    size = proofs["entry"].stat().st_size
+    for offset in range(0, size, 1 if harness.ALL else 97):
+        with harness.byte_changed(proofs["entry"], offset):
+            verdict = judge(proofs["entry"], code=1)
+            assert verdict["problems"][0]["what"] in ("altered", "unsigned", "malformed"), (offset, verdict)
+            if offset % 7 == 0:
+                assert go(proofs["entry"]).returncode == 1, offset
+
+
+def test_what_is_no_proof_is_refused_in_words(world):
+    world.init()
+    (world.folder / "empty").write_text("")
+    (world.folder / "text").write_text("hello\n")
+    proof = world.folder / "first.tlog-proof"
+    proof.write_text(world.impound("show", world.entries()[0]["id"], "--proof").out)
+    world.impound("verify", proof, code=2)
+    world.impound("verify", proof, "--vkey", "nonsense", code=2)
+    world.impound("verify", proof, "--vkey", vkey(world), "--log-only", code=2)
+    world.impound("verify", world.folder / "empty", "--vkey", vkey(world), code=2)
+    said = world.impound("verify", world.folder / "text", "--vkey", vkey(world), code=1)
+    assert "malformed" in said.out and "show ID --proof" in said.out, said.out
+    world.impound("show", "01890000-0000-7000-8000-000000000000", "--proof", code=1)
 
 
 def test_openssl_and_coreutils_check_the_checkpoint(world):

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "evidence/checkpoint.h"
+#include "evidence/tlog_proof.h"
 #include "evidence/values/must.h"
 #include "evidence/vault.h"
 
@@ -14,5 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
   if (auto const checkpoint = evidence::checkpoint_from_text(text))
     must(evidence::checkpoint_text(checkpoint.value()) == text);
   if (auto const vault = evidence::VaultIdentity::parse(text)) must(vault.value().toml == text);
+  if (auto const proof = evidence::read_tlog_proof(text)) must(evidence::tlog_proof_text(proof.value()) == text);
   return 0;
 }

@@ -1,0 +1,79 @@
+"""What was cut off goes on: the file list of a fetch taken up again, a capture that was interrupted, metadata beside an open attempt."""
+import json
+import signal
+
+import harness
+import peers
+
+
+def slow_torrent(world, rate=150_000):
+    """Two files of which the first is whole long before the second, from a slow seed."""
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "a.eml", 100_000, "a")
+    harness.write_bytes(seeded / "leak" / "b.eml", 500_000, "b")
+    torrent = peers.make_torrent(world, seeded / "leak", "v1", piece_size=16 << 10)
+    return seeded, torrent, peers.seeder(world, torrent, seeded, rate=rate)
+
+
+def under_way(world):
+    folder = world.vault / "staging" / "swarm"
+    return any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*"))
+
+
+def interrupted(world, words, when, what):
+    fetch = world.start_impound(*words)
+    harness.wait_until(when, 30, what)
+    assert fetch.stop(signal.SIGINT) == 130, fetch.output()
+    assert world.verify()["ok"] is True
+
+
+def test_the_file_list_of_a_fetch_that_was_taken_up_is_whole(world):
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    words = ["fetch", torrent.magnet(), "--peer", peer.address]
+    interrupted(world, words, lambda: under_way(world), "the download")
+    world.impound(*words)
+    result = world.of_kind("acquisition.result")
+    assert len(result) == 1 and result[0]["body"]["state"] == "complete", result
+    exhibits = {entry["id"]: entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")}
+    digest = exhibits[result[0]["body"]["file_list"]]
+    listed = [json.loads(line) for line in (world.vault / "objects" / digest[:2] / digest).read_text().splitlines()]
+    assert {bytes.fromhex(line["path_hex"]).decode(): line["sha256"] for line in listed} == harness.tree(seeded), listed
+
+
+def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):
+    seeded, torrent, peer = slow_torrent(world, rate=0)
+    served = world.folder / "served"
+    served.mkdir()
+    (served / "dump.torrent").write_bytes(torrent.path.read_bytes())
+    (served / "quick").symlink_to(".")
+    port = world.nginx(served, more="location /dump.torrent { limit_rate 40; }")
+    world.init()
+    rest = ["--peer", peer.address, "--allow-net", f"127.0.0.1/32:{port}"]
+    interrupted(world, ["fetch", f"http://127.0.0.1:{port}/dump.torrent", *rest],
+                lambda: "capture.attempt" in world.kinds(), "the capture")
+    cut = world.of_kind("capture.result")
+    assert all(entry["body"]["outcome"] != "captured" for entry in cut), cut
+    world.impound("fetch", f"http://127.0.0.1:{port}/quick/dump.torrent", *rest)
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    attempts = [entry["id"] for entry in world.of_kind("capture.attempt")]
+    results = [entry["of"] for entry in world.of_kind("capture.result")]
+    assert sorted(attempts) == sorted(results) and len(attempts) == 2, "each attempt has one result"
+    assert world.verify()["ok"] is True
+
+
+def test_metadata_only_beside_an_open_attempt_leaves_it_open(world):
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    words = ["fetch", torrent.magnet(), "--peer", peer.address]
+    interrupted(world, words, lambda: under_way(world), "the download")
+    world.impound(*words, "--metadata-only")
+    assert not [entry for entry in world.of_kind("acquisition.result") if entry["body"]["state"] == "complete"]
+    first = world.of_kind("acquisition.attempt")[0]["id"]
+    assert first not in [entry.get("of") for entry in world.of_kind("acquisition.result")], "the open attempt was ended"
+    world.impound(*words)
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    assert world.verify()["ok"] is True
+
+
+harness.main(globals())
