@@ -32,6 +32,7 @@ void add_extract(ProgramLine& program, Invocation& invocation);
 void add_status(ProgramLine& program, Invocation& invocation);
 void add_log(ProgramLine& program, Invocation& invocation);
 void add_show(ProgramLine& program, Invocation& invocation);
+void add_note(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);
 

@@ -4,7 +4,7 @@ import json
 import harness
 import peers
 
-COMMANDS = ["init", "fetch", "watch", "extract", "status", "log", "show", "export", "verify"]
+COMMANDS = ["init", "fetch", "watch", "extract", "status", "log", "show", "note", "export", "verify"]
 EVERYWHERE = ["--vault", "--config", "--operator", "--allow-net", "--log-level", "--quiet", "--help"]
 MAGNET = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056"
 
@@ -32,6 +32,28 @@ def test_help_of_each_command_tells_flags_and_exit_codes(world):
 
 def test_version(world):
     assert world.impound("--version").out.startswith("impound "), world.impound("--version")
+
+
+def test_a_note_stands_in_the_log_with_who_wrote_it(world):
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "1.eml", 40_000, "mail")
+    torrent = peers.make_torrent(world, seeded / "leak", "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address, "--case", "emleaks-2017")
+    exhibit = next(entry for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload")
+    said = world.impound("note", exhibit["id"], "seen on the news at 20:00 – «ü»", "--operator", "A. Noone").out
+    note = world.of_kind("note.added")[0]
+    assert note["id"] in said and note["body"] == {"subject": exhibit["id"], "text": "seen on the news at 20:00 – «ü»"}, note
+    assert note["by"]["operator"] == "A. Noone" and note["case"] == "emleaks-2017", note
+    entries = len(world.entries())
+    world.refused(1, "note", "01890000-0000-7000-8000-000000000000", "of nothing")
+    world.refused(2, "note", "nonsense", "text")
+    world.refused(2, "note", exhibit["id"], "")
+    world.refused(2, "note", exhibit["id"], "x" * 4_001)
+    world.refused(2, "note", exhibit["id"], "\udcff")
+    assert len(world.entries()) == entries, "a refused note leaves no trace"
+    assert world.verify()["ok"] is True
 
 
 def test_init_says_what_it_made(world):
