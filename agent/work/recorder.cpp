@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace impound::agent {
@@ -19,8 +20,11 @@ Error told(Error const& error) {
 
 }  // namespace
 
-Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, Room room)
-    : log_(std::move(log)), maker_(std::move(maker)), room_(std::move(room)), thread_([this] { run(); }) {
+Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, evidence::ClockSteps steps,
+                   Room room)
+    : log_(std::move(log)), maker_(std::move(maker)), steps_(steps), room_(std::move(room)), thread_([this] {
+        run();
+      }) {
   ::pthread_setname_np(thread_.native_handle(), "recorder");
 }
 
@@ -106,6 +110,9 @@ void Recorder::serve(std::deque<Request> batch) {
   std::vector<std::string> entries;
   std::vector<std::pair<Request*, std::vector<EntryId>>> good;
   bool publish_asked = false;
+  bool const anything = std::any_of(batch.begin(), batch.end(), [](Request const& r) { return !r.drafts.empty(); });
+  if (auto const step = anything && !poisoned_ ? steps_.look() : std::nullopt)
+    if (auto made = maker_.make(*step)) entries.push_back(std::move(made.value().bytes));
   for (Request& request : batch) {
     std::vector<EntryId> ids;
     std::optional<Error> wrong = poisoned_;

@@ -3,7 +3,7 @@
 // record() may be called from any thread and returns when its entries are durable (acknowledged); entries that arrive
 // together share one group and one fdatasync. A full disk is tried again once room was made. Whatever was appended is
 // under a signed checkpoint at most a second later, and at once by publish() and at the end. After a failed write or
-// sync the log is poisoned: every call returns that error.
+// sync the log is poisoned: every call returns that error. A step of the wall clock is logged before the next entry.
 #pragma once
 
 #include <condition_variable>
@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "evidence/clock_steps.h"
 #include "evidence/custody_entry.h"
 #include "evidence/custody_log.h"
 #include "evidence/values/entry_id.h"
@@ -32,7 +33,8 @@ class Recorder {
     /// Gives the reserve back.
     std::function<void()> make;
   };
-  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, Room room);
+  Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMaker maker, evidence::ClockSteps steps,
+           Room room);
   ~Recorder();
   Recorder(Recorder const&) = delete;
   Recorder& operator=(Recorder const&) = delete;
@@ -59,6 +61,7 @@ class Recorder {
 
   std::unique_ptr<evidence::CustodyLog> log_;
   evidence::EntryMaker maker_;
+  evidence::ClockSteps steps_;
   Room room_;
   std::mutex lock_;
   std::condition_variable arrived_;

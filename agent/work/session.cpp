@@ -159,7 +159,7 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   evidence::EntryMaker maker{clock_, randomness_};
   EntryId const id = new_id();
   maker.session(id);
-  recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker),
+  recorder_ = std::make_unique<Recorder>(std::move(log), std::move(maker), evidence::ClockSteps{clock_},
                                          Recorder::Room{[this] {
                                                           auto const free = disk().free_bytes();
                                                           return !free || free.value() >= publish_bytes_min;

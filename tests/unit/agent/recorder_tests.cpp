@@ -1,0 +1,65 @@
+// The writer's thread over a log in memory.
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "agent/work/recorder.h"
+#include "evidence/log_reader.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/seeded_randomness.h"
+#include "tests/support/simulated_disk.h"
+
+namespace impound::agent {
+namespace {
+
+using namespace evidence;
+
+struct Recording {
+  SimulatedDisk disk;
+  std::unique_ptr<Disk> vault = disk.folder("vault");
+  std::unique_ptr<Disk> state = disk.folder("state");
+  SigningKey key = SigningKey::from_seed(std::array<std::byte, 32>{});
+  FakeClock clock;
+  SeededRandomness random{1};
+  std::unique_ptr<Recorder> recorder;
+
+  Recording() {
+    EntryMaker maker{clock, random};
+    auto const first = maker.make({.kind = "vault.created"});
+    REQUIRE(first);
+    auto log = CustodyLog::create(*vault, *state, key, "agent.example/evidence", first.value().bytes);
+    REQUIRE(log);
+    maker.session(first.value().id);
+    recorder = std::make_unique<Recorder>(std::move(log).value(), std::move(maker), ClockSteps{clock},
+                                          Recorder::Room{[] { return true; }, [] {}});
+  }
+  /// Kind of each entry, in the log's order.
+  std::vector<std::string> kinds() {
+    REQUIRE(recorder->publish());
+    auto reader = LogReader::open(*vault, key.vkey("agent.example/evidence"));
+    REQUIRE(reader);
+    std::vector<std::string> found;
+    REQUIRE(reader.value().each(0, reader.value().checkpoint().size,
+                                [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
+                                  IMPOUND_TRY(entry, read_entry(index, bytes));
+                                  found.push_back(entry.kind());
+                                  return ok();
+                                }));
+    return found;
+  }
+};
+
+TEST_CASE("recorder: a step of the clock is logged before the next entry, and only then") {
+  Recording r;
+  REQUIRE(r.recorder->record(EntryDraft{.kind = "note.added"}));
+  r.clock.step(-3'000'000);
+  CHECK(r.kinds() == std::vector<std::string>{"vault.created", "note.added"});
+  auto const ids = r.recorder->record({EntryDraft{.kind = "note.added"}, EntryDraft{.kind = "note.added"}});
+  REQUIRE(ids);
+  CHECK(ids.value().size() == 2);
+  CHECK(r.kinds() ==
+        std::vector<std::string>{"vault.created", "note.added", "clock.stepped", "note.added", "note.added"});
+}
+
+}  // namespace
+}  // namespace impound::agent
