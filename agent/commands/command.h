@@ -35,6 +35,8 @@ void add_show(ProgramLine& program, Invocation& invocation);
 void add_note(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);
+void add_import(ProgramLine& program, Invocation& invocation);
+void add_checkout(ProgramLine& program, Invocation& invocation);
 
 /// Writes the error as at most 4 lines on stderr and gives its exit code.
 ExitCode tell(Error const& error);

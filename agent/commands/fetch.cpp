@@ -165,6 +165,8 @@ class Fetch {
       }
       if (outcome.files_sealed > 0 || good)
         next_.push_back("impound show " + short_hash(outcome.hashes) + vault_flag());
+      if (outcome.files_sealed > 0)
+        next_.push_back("impound checkout " + short_hash(outcome.hashes) + " DIR" + vault_flag());
     }
     if (acquisitions_.idle())
       for (std::string const& command : std::exchange(next_, {})) std::printf("next: %s\n", command.c_str());
