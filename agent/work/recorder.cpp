@@ -111,6 +111,7 @@ void Recorder::serve(std::deque<Request> batch) {
   std::vector<std::pair<Request*, std::vector<EntryId>>> good;
   bool publish_asked = false;
   bool const anything = std::any_of(batch.begin(), batch.end(), [](Request const& r) { return !r.drafts.empty(); });
+  evidence::ClockSteps const steps_before = steps_;
   if (auto const step = anything && !poisoned_ ? steps_.look() : std::nullopt)
     if (auto made = maker_.make(*step)) entries.push_back(std::move(made.value().bytes));
   for (Request& request : batch) {
@@ -146,6 +147,7 @@ void Recorder::serve(std::deque<Request> batch) {
       (log_->poisoned() ? poisoned_ : refused) = told(appended.error());
     else if (!unsigned_since_)
       unsigned_since_ = std::chrono::steady_clock::now();
+    if (refused) steps_ = steps_before;  // what was not logged is still to be told
   }
   if (publish_asked && !poisoned_) publish_when_due(true);
   for (auto& [request, ids] : good) {

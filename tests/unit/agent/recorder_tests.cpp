@@ -61,5 +61,17 @@ TEST_CASE("recorder: a step of the clock is logged before the next entry, and on
         std::vector<std::string>{"vault.created", "note.added", "clock.stepped", "note.added", "note.added"});
 }
 
+TEST_CASE("recorder: a step that the full disk took no entry for is told with the next one") {
+  Recording r;
+  r.clock.step(-3'000'000);
+  r.disk.capacity(0);
+  auto const refused = r.recorder->record(EntryDraft{.kind = "note.added"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::no_space);
+  r.disk.capacity(std::nullopt);
+  REQUIRE(r.recorder->record(EntryDraft{.kind = "note.added"}));
+  CHECK(r.kinds() == std::vector<std::string>{"vault.created", "clock.stepped", "note.added"});
+}
+
 }  // namespace
 }  // namespace impound::agent
