@@ -5,21 +5,13 @@
 #include <utility>
 
 #include "evidence/formats/base64.h"
+#include "evidence/formats/text_lines.h"
 
 namespace impound::evidence {
 
 namespace {
 
 Error malformed(std::string what) { return Error{Code::malformed, "not a checkpoint: " + std::move(what), {}, {}}; }
-
-/// The text up to the next newline; nothing when there is none.
-std::optional<std::string_view> take_line(std::string_view& text) {
-  auto const end = text.find('\n');
-  if (end == std::string_view::npos) return std::nullopt;
-  std::string_view const line = text.substr(0, end);
-  text.remove_prefix(end + 1);
-  return line;
-}
 
 }  // namespace
 
@@ -36,12 +28,9 @@ Result<Checkpoint> checkpoint_from_text(std::string_view text) {
   if (!text.empty()) return malformed("more than three lines");
   Checkpoint checkpoint;
   checkpoint.origin = std::string(*origin);
-  if (size->empty() || size->size() > 19 || (size->size() > 1 && size->front() == '0')) return malformed("its size");
-  for (char const c : *size) {
-    if (c < '0' || c > '9') return malformed("its size");
-    checkpoint.size = checkpoint.size * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  if (checkpoint.size > INT64_MAX) return malformed("its size");
+  auto const number = decimal(*size, INT64_MAX);
+  if (!number) return malformed("its size");
+  checkpoint.size = *number;
   auto const bytes = from_base64(*root);
   if (!bytes || bytes->size() != Sha256::size) return malformed("its root");
   std::copy(bytes->begin(), bytes->end(), checkpoint.root.bytes.begin());

@@ -32,20 +32,6 @@ Error refused(std::string what, std::string const& where) { return Error{Code::r
 
 }  // namespace
 
-Result<HashedBytes> hash_open_file(DiskFile& file, std::uint64_t size, std::vector<std::byte>& buffer) {
-  Sha256Stream digest;
-  HashedBytes hashed;
-  while (hashed.size <= size) {
-    std::size_t const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - hashed.size + 1));
-    IMPOUND_TRY(count, file.read(hashed.size, std::span{buffer}.first(wanted)));
-    if (count == 0) break;
-    digest.add(Bytes{buffer}.first(count));
-    hashed.size += count;
-  }
-  hashed.sha256 = digest.finish();
-  return hashed;
-}
-
 Sealing::Sealing(Disk& vault, std::uint32_t owner_uid, RecordEntries record, std::function<void()> pause,
                  SealingLimits limits)
     : vault_(vault), owner_uid_(owner_uid), record_(std::move(record)), pause_(std::move(pause)), limits_(limits) {}

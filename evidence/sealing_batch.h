@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/open_file_hash.h"
 #include "evidence/sealing.h"
 #include "evidence/sealing_plan.h"
 
@@ -41,13 +42,6 @@ struct Sealing::Batch {
     }
   }
 };
-
-/// What an open file holds, up to one byte more than `size`. An error is the disk's.
-struct HashedBytes {
-  Sha256 sha256;
-  std::uint64_t size = 0;
-};
-Result<HashedBytes> hash_open_file(DiskFile& file, std::uint64_t size, std::vector<std::byte>& buffer);
 
 inline std::string copy_path(std::string const& held) { return held + ".copy"; }
 

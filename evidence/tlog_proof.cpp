@@ -1,12 +1,12 @@
 #include "evidence/tlog_proof.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "evidence/formats/base64.h"
 #include "evidence/formats/hex.h"
+#include "evidence/formats/text_lines.h"
 #include "evidence/formats/tlog_tile.h"
 
 namespace impound::evidence {
@@ -20,30 +20,12 @@ Error malformed(std::string what) {
       Code::malformed, "not a proof: " + std::move(what), {}, "A proof is what `impound show ID --proof` prints"};
 }
 
-/// Takes the next line off `rest`; nothing when no newline is left.
-std::optional<std::string_view> take_line(std::string_view& rest) {
-  std::size_t const end = rest.find('\n');
-  if (end == std::string_view::npos) return std::nullopt;
-  std::string_view const line = rest.substr(0, end);
-  rest.remove_prefix(end + 1);
-  return line;
-}
-
 /// What stands behind "name " in the next line.
 std::optional<std::string_view> take_value(std::string_view& rest, std::string_view name) {
   auto const line = take_line(rest);
   if (!line || line->size() <= name.size() || !line->starts_with(name) || (*line)[name.size()] != ' ')
     return std::nullopt;
   return line->substr(name.size() + 1);
-}
-
-/// Decimal, without leading zeros: one number has one spelling.
-std::optional<std::uint64_t> index_from(std::string_view digits) {
-  if (digits.empty() || (digits.size() > 1 && digits.front() == '0')) return std::nullopt;
-  std::uint64_t value = 0;
-  auto const [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (wrong != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
 }
 
 }  // namespace
@@ -66,7 +48,7 @@ Result<TlogProof> read_tlog_proof(std::string_view text) {
   if (!entry || entry->empty() || entry->size() > entry_bytes_max) return malformed("the entry cannot be read");
   proof.entry = std::string(text_of(*entry));
   auto const digits = take_value(text, "index");
-  auto const index = digits ? index_from(*digits) : std::nullopt;
+  auto const index = digits ? decimal(*digits, UINT64_MAX) : std::nullopt;
   if (!index) return malformed("the line \"index\"");
   proof.index = *index;
   for (;;) {

@@ -10,9 +10,9 @@
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
+#include "agent/work/target.h"
 #include "agent/work/working_copy.h"
 #include "evidence/formats/hex.h"
-#include "fetchers/references/magnet.h"
 
 namespace impound::agent {
 
@@ -113,11 +113,7 @@ class Search {
   }
 
   void take_torrent(ReadEntry const& entry) {
-    bool const attempt = entry.kind() == "acquisition.attempt";
-    if (!attempt && entry.kind() != "acquisition.metadata") return;
-    auto const id = attempt ? std::optional{entry.id()} : entry.of();
-    // A magnet may name one hash only; the metadata then brings the other.
-    if (id && same_torrent(hashes_field(entry.body()), *wanted_.torrent)) add(entry, *id, "acquisition.attempt");
+    if (auto const id = acquisition_of(entry, *wanted_.torrent)) add(entry, *id, "acquisition.attempt");
   }
 
   void take_exhibit(ReadEntry const& entry) {
@@ -166,14 +162,10 @@ Result<Order> judge(CheckoutOptions const& options, CommonOptions const& common)
   Order order;
   std::string const& what = options.what;
   order.wanted.id = EntryId::parse(what);
-  if (!order.wanted.id) {
-    auto named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{})
-                                             : fetchers::parse_info_hash(what);
-    if (!named)
-      return Error{Code::usage, "no id of an entry and no info-hash", what.substr(0, 120),
-                   "`impound log` prints what there is"};
-    order.wanted.torrent = named.value().hashes;
-  }
+  if (!order.wanted.id) order.wanted.torrent = named_torrent(what);
+  if (!order.wanted.id && !order.wanted.torrent)
+    return Error{Code::usage, "no id of an entry and no info-hash", what.substr(0, 120),
+                 "`impound log` prints what there is"};
   IMPOUND_TRY(settings, effective_settings(common));
   IMPOUND_TRY(folder, place_for_copy(options.folder));
   if (is_beneath(folder, vault_folder(settings)))

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "agent/commands/command.h"
@@ -111,10 +110,10 @@ Result<Found> look_at(std::string path, std::uint64_t files_max) {
   if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode))
     return Error{Code::usage, "this is neither a file nor a folder", path,
                  "Links, devices, pipes and sockets are not imported: name the file itself"};
-  std::unique_ptr<char, void (*)(void*)> const real{::realpath(path.c_str(), nullptr), ::free};
+  auto const real = real_path(path);
   if (!real) return from_errno(errno, "cannot look at", path);
   Found found;
-  found.path = real.get();
+  found.path = *real;
   FilePlace const place = file_place(found.path);
   bool const is_folder = S_ISDIR(facts.st_mode);
   IMPOUND_TRY(folder, LinuxDisk::open_at(is_folder ? found.path : place.folder));
@@ -281,9 +280,9 @@ class Import {
     if (before.type != FileFacts::Type::file) return not_taken("no longer a file");
     Stop const stop = [this] { return interrupt_.asked(); };
     IMPOUND_TRY(to, DiskFile::open(session_.disk(), staged_path(), Open::create));
-    auto copied = copy_bytes(from.value(), to, file.size, stop);
+    auto copied = copy_bytes(from.value(), to, file.size, block_, stop);
     if (!copied && copied.error().code != Code::io) return std::move(copied).error();
-    auto hashed = hash_bytes(from.value(), file.size, stop);
+    auto hashed = evidence::hash_open_file(from.value(), file.size, block_, stop);
     if (!hashed && hashed.error().code != Code::io) return std::move(hashed).error();
     IMPOUND_TRY(after, from.value().facts());
     bool const same = hashed && before == after && before.size == file.size && hashed.value().size == file.size;
@@ -339,6 +338,7 @@ class Import {
   std::uint64_t bytes_sealed_ = 0;
   std::vector<LeftOut> unsealed_;
   bool plan_open_ = false;
+  std::vector<std::byte> block_ = std::vector<std::byte>(copy_block_bytes);
 };
 
 Result<ExitCode> run(ImportOptions const& options, Invocation& invocation) {

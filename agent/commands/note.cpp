@@ -20,23 +20,13 @@ struct NoteCommand {
   std::string text;
 };
 
-/// The entry that is noted, as far as the note needs it.
-struct Subject {
-  EntryId id;
-  std::optional<CaseName> case_name;
-};
-
-Result<Subject> find_subject(EntryId const& id, Settings const& settings) {
+Result<evidence::ReadEntry> noted_entry(EntryId const& id, Settings const& settings) {
   IMPOUND_TRY(reading, VaultReading::open(settings));
-  std::optional<Subject> found;
-  IMPOUND_CHECK(reading.each(0, [&](evidence::ReadEntry const& entry, std::string_view) -> Result<void> {
-    if (entry.id() == id) found = Subject{id, entry.case_name()};
-    return ok();
-  }));
+  IMPOUND_TRY(found, reading.find(id));
   if (!found)
     return Error{Code::not_found, "the vault's log has no entry with this id", id.text(),
                  "`impound log` prints what there is"};
-  return *found;
+  return std::move(found->entry);
 }
 
 Result<void> run(NoteCommand const& asked, Invocation& invocation) {
@@ -48,10 +38,10 @@ Result<void> run(NoteCommand const& asked, Invocation& invocation) {
                  std::to_string(asked.text.size()) + " bytes", "Longer papers are exhibits of their own"};
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   // Judged before anything is written: a note on nothing must leave no trace.
-  IMPOUND_TRY(subject, find_subject(*id, settings));
+  IMPOUND_TRY(subject, noted_entry(*id, settings));
   IMPOUND_TRY(session, Session::open(settings, "note", invocation.clock, invocation.randomness));
   auto const noted = session->recorder().record(evidence::EntryDraft{
-      "note.added", {{"subject", id->text()}, {"text", asked.text}}, subject.case_name, {}, {}, who(settings), {}});
+      "note.added", {{"subject", id->text()}, {"text", asked.text}}, subject.case_name(), {}, {}, who(settings), {}});
   auto const closed = session->close(noted ? "done" : "error");
   if (!noted) return noted.error();
   IMPOUND_CHECK(closed);

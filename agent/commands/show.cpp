@@ -9,9 +9,9 @@
 #include "agent/service/terminal.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
+#include "agent/work/target.h"
 #include "evidence/formats/hex.h"
 #include "evidence/tlog_proof.h"
-#include "fetchers/references/magnet.h"
 
 namespace impound::agent {
 
@@ -34,11 +34,11 @@ struct Shown {
   EntryId attempt;
   InfoHashes hashes;
   std::string state = "waiting";
-  std::optional<std::string> name_hex, reason, detail, file_list, torrent;
-  std::optional<Sha256> file_list_object;
+  std::optional<std::string> name_hex{}, reason{}, detail{}, file_list{}, torrent{};
+  std::optional<Sha256> file_list_object{};
   std::uint64_t uploaded = 0, downloaded = 0;
   Json files = Json::array();
-  std::set<std::string> sealed_paths;
+  std::set<std::string> sealed_paths{};
 };
 
 class Acquired {
@@ -47,32 +47,10 @@ class Acquired {
 
   void take(ReadEntry const& entry) {
     Json const& body = entry.body();
-    if (entry.kind() == "acquisition.attempt") {
-      if (same_torrent(hashes_field(body), wanted_))
-        found_.push_back({entry.id(), hashes_field(body), "waiting", {}, {}, {}, {}, {}, {}, 0, 0, Json::array(), {}});
-      return;
-    }
-    if (!entry.of()) return;
-    Shown* const one = find(*entry.of());
-    // A magnet may name one hash only; the metadata then brings the other, under which the same torrent is asked for
-    // here.
-    if (one == nullptr) {
-      if (entry.kind() == "acquisition.metadata" && same_torrent(hashes_field(body), wanted_))
-        found_.push_back({*entry.of(),
-                          hashes_field(body),
-                          "waiting",
-                          text_field(body, "name_hex"),
-                          {},
-                          {},
-                          {},
-                          text_field(body, "exhibit"),
-                          {},
-                          0,
-                          0,
-                          Json::array(),
-                          {}});
-      return;
-    }
+    if (auto const id = acquisition_of(entry, wanted_); id && find(*id) == nullptr)
+      found_.push_back({*id, hashes_field(body)});
+    Shown* const one = entry.of() ? find(*entry.of()) : nullptr;
+    if (one == nullptr) return;
     if (entry.kind() == "acquisition.metadata") {
       one->hashes = hashes_field(body);
       one->name_hex = text_field(body, "name_hex");
@@ -216,18 +194,14 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
 }
 
 Result<bool> show_entry(EntryId const& id, VaultReading& reading, bool json) {
-  bool found = false;
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
-    if (found || !(entry.id() == id)) return ok();
-    found = true;
-    if (json)
-      std::printf("{\"entry\":%.*s,\"index\":%llu,\"kind\":\"entry\"}\n", static_cast<int>(bytes.size()), bytes.data(),
-                  static_cast<unsigned long long>(entry.index));
-    else
-      std::printf("entry %llu\n%s\n", static_cast<unsigned long long>(entry.index), dumped(entry.json, 2).c_str());
-    return ok();
-  }));
-  return found;
+  IMPOUND_TRY(found, reading.find(id));
+  if (!found) return false;
+  auto const index = static_cast<unsigned long long>(found->entry.index);
+  if (json)
+    std::printf("{\"entry\":%s,\"index\":%llu,\"kind\":\"entry\"}\n", found->bytes.c_str(), index);
+  else
+    std::printf("entry %llu\n%s\n", index, dumped(found->entry.json, 2).c_str());
+  return true;
 }
 
 /// What WHAT can mean; a word of 64 hex digits may be an object and a torrent.
@@ -272,19 +246,15 @@ class EntryToProve {
 
  private:
   void take_torrent(ReadEntry const& entry) {
-    bool const attempt = entry.kind() == "acquisition.attempt";
-    auto const of = attempt ? std::optional{entry.id()} : entry.of();
-    if (!of) return;
-    if ((attempt || entry.kind() == "acquisition.metadata") &&
-        same_torrent(hashes_field(entry.body()), *wanted_.torrent)) {
-      attempts_.insert(of->text());
+    if (auto const id = acquisition_of(entry, *wanted_.torrent)) {
+      attempts_.insert(*id);
       by_attempt_ = entry.index;
     }
-    if (entry.kind() == "acquisition.result" && attempts_.contains(of->text())) by_result_ = entry.index;
+    if (entry.kind() == "acquisition.result" && entry.of() && attempts_.contains(*entry.of())) by_result_ = entry.index;
   }
 
   Wanted wanted_;
-  std::set<std::string> attempts_;
+  std::set<EntryId> attempts_;
   std::optional<std::uint64_t> by_id_, by_result_, by_attempt_, by_object_;
 };
 
@@ -304,10 +274,7 @@ Result<bool> print_proof(Wanted const& wanted, VaultReading& reading) {
 
 Result<void> run(ShowOptions const& options, Invocation& invocation) {
   std::string const& what = options.what;
-  auto const named = what.starts_with("magnet:") ? fetchers::parse_magnet(what, fetchers::MagnetLimits{})
-                                                 : fetchers::parse_info_hash(what);
-  Wanted const wanted{EntryId::parse(what), digest_from_hex<Sha256>(what),
-                      named ? std::optional{named.value().hashes} : std::nullopt};
+  Wanted const wanted{EntryId::parse(what), digest_from_hex<Sha256>(what), named_torrent(what)};
   if (!wanted.id && !wanted.object && !wanted.torrent)
     return Error{Code::usage, "no id of an entry, SHA-256 or info-hash", what.substr(0, 120),
                  "`impound log` prints what there is"};

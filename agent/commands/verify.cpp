@@ -26,6 +26,8 @@ namespace {
 
 constexpr int newer_after_ms = 5'500;  // beside a running service: a checkpoint at least 5 s newer
 
+constexpr char const* vkey_hint = "It is the line that `init` printed: NAME+HASH+KEY";
+
 struct VerifyCommand {
   std::string vault;
   std::string vkey;
@@ -43,6 +45,16 @@ Result<std::string> read_named(std::string const& path, std::size_t bytes_max, c
   if (!in.eof() || text.empty() || text.size() > bytes_max)
     return Error{Code::usage, std::string("cannot read the ") + what, path, {}};
   return text;
+}
+
+Result<NoteKey> given_key(std::string const& vkey) {
+  auto key = NoteKey::from_vkey(vkey);
+  if (!key) return Error{Code::usage, "this is no vkey", vkey, vkey_hint};
+  return key;
+}
+
+void print_json(Json const& json) {
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 /// What both kinds of verification end with; `held` is what an OK says.
@@ -76,8 +88,10 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   if (!asked.vault.empty()) invocation.common.vault = asked.vault;
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   evidence::VerifyOptions options;
-  if (!asked.vkey.empty() && !NoteKey::from_vkey(asked.vkey))
-    return Error{Code::usage, "this is no vkey", asked.vkey, "It is the line that `init` printed: NAME+HASH+KEY"};
+  if (!asked.vkey.empty()) {
+    IMPOUND_CHECK(given_key(asked.vkey));
+    options.vkey = asked.vkey;
+  }
   for (std::string const& path : asked.checkpoints) {
     IMPOUND_TRY(note, read_named(path, note_bytes_max, "checkpoint"));
     options.old_checkpoints.push_back(std::move(note));
@@ -86,7 +100,6 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   auto disk = LinuxDisk::open_at(folder);
   if (!disk) return with_init_hint(std::move(disk).error(), settings);
   options.log_only = asked.log_only;
-  if (!asked.vkey.empty()) options.vkey = asked.vkey;
 
   // A vault whose vault.toml cannot be read is the verifier's to judge; only then is there no memory to compare with.
   std::unique_ptr<LinuxDisk> state;
@@ -114,49 +127,53 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
         "whether the vault was rolled back: the memory beside it is not here, and only kept checkpoints (--checkpoint) "
         "could tell");
   if (asked.json)
-    std::printf("%s\n", verdict.to_json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    print_json(verdict.to_json());
   else
     print(verdict, folder);
   return verdict.ok();
 }
 
+/// The verdict on a proof's text; `entry` gets what it proves.
+Verdict judge_proof(std::string const& text, std::string const& name, NoteKey const& key, Json& entry) {
+  Verdict verdict;
+  verdict.not_checked.emplace_back("the rest of the log, and whether another history was signed beside this one");
+  auto const proof = evidence::read_tlog_proof(text);
+  if (!proof) {
+    verdict.add(evidence::What::malformed, name, line(proof.error()));
+    return verdict;
+  }
+  std::string const where = "entry " + std::to_string(proof.value().index);
+  auto const checkpoint = evidence::judge_tlog_proof(proof.value(), key);
+  if (!checkpoint) {
+    bool const other_bytes = checkpoint.error().code == Code::damaged;
+    verdict.add(other_bytes ? evidence::What::altered : evidence::What::unsigned_, other_bytes ? where : name,
+                line(checkpoint.error()));
+    return verdict;
+  }
+  verdict.entries = 1;
+  verdict.checkpoint_size = checkpoint.value().size;
+  verdict.checkpoint_root = as_node(checkpoint.value().root);
+  if (auto read = evidence::read_entry(proof.value().index, proof.value().entry))
+    entry = std::move(read).value().json;
+  else
+    verdict.add(evidence::What::malformed, where, line(read.error()));
+  return verdict;
+}
+
 /// A .tlog-proof, alone with the key: no vault, no network.
 Result<bool> verify_proof(VerifyCommand const& asked) {
-  if (asked.vkey.empty())
-    return Error{Code::usage, "a proof is judged by the log's key", "--vkey",
-                 "It is the line that `init` printed: NAME+HASH+KEY"};
-  auto const key = NoteKey::from_vkey(asked.vkey);
-  if (!key) return Error{Code::usage, "this is no vkey", asked.vkey, {}};
+  if (asked.vkey.empty()) return Error{Code::usage, "a proof is judged by the log's key", "--vkey", vkey_hint};
+  IMPOUND_TRY(key, given_key(asked.vkey));
   if (!asked.checkpoints.empty() || asked.log_only)
     return Error{Code::usage, "a proof is checked against its own checkpoint only", asked.vault,
                  "--checkpoint and --log-only belong to a vault"};
   IMPOUND_TRY(text, read_named(asked.vault, evidence::tlog_proof_bytes_max, "proof"));
-  Verdict verdict;
   Json entry;
-  if (auto const proof = evidence::read_tlog_proof(text); !proof) {
-    verdict.add(evidence::What::malformed, asked.vault, line(proof.error()));
-  } else {
-    std::string const where = "entry " + std::to_string(proof.value().index);
-    auto const checkpoint = evidence::judge_tlog_proof(proof.value(), key.value());
-    if (checkpoint) {
-      verdict.entries = 1;
-      verdict.checkpoint_size = checkpoint.value().size;
-      verdict.checkpoint_root = as_node(checkpoint.value().root);
-    } else {
-      bool const other_bytes = checkpoint.error().code == Code::damaged;
-      verdict.add(other_bytes ? evidence::What::altered : evidence::What::unsigned_, other_bytes ? where : asked.vault,
-                  line(checkpoint.error()));
-    }
-    if (auto read = evidence::read_entry(proof.value().index, proof.value().entry))
-      entry = std::move(read).value().json;
-    else if (checkpoint)
-      verdict.add(evidence::What::malformed, where, line(read.error()));
-  }
-  verdict.not_checked.emplace_back("the rest of the log, and whether another history was signed beside this one");
-  Json json = verdict.to_json();
-  if (verdict.ok()) json["entry"] = entry;
+  Verdict const verdict = judge_proof(text, asked.vault, key, entry);
   if (asked.json) {
-    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    Json json = verdict.to_json();
+    if (verdict.ok()) json["entry"] = entry;
+    print_json(json);
     return verdict.ok();
   }
   std::printf("proof       %s\n", asked.vault.c_str());

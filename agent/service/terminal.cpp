@@ -5,23 +5,11 @@
 
 #include <cstdio>
 
+#include "evidence/formats/utf8.h"
+
 namespace impound::agent {
 
 namespace {
-
-/// Length in bytes of the UTF-8 character at the start of `text`, 0 when there is none.
-std::size_t character(std::string_view text) {
-  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  std::size_t const length = byte(0) < 0x80                      ? 1
-                             : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
-                             : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3
-                             : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2
-                                                                 : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  return length;
-}
 
 /// Characters that would write over what stands there, or turn its direction: C0, C1, bidi controls, line separators.
 bool harmful(std::string_view one) {
@@ -40,7 +28,7 @@ std::string shown(std::string_view text, std::size_t characters_max) {
   std::string safe;
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == characters_max) return safe + "…";
-    std::size_t const length = character(text);
+    std::size_t const length = first_character(text).bytes;
     std::string_view const one = text.substr(0, length == 0 ? 1 : length);
     if (length == 0 || harmful(one))
       safe += '?';

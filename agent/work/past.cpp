@@ -36,6 +36,13 @@ InfoHashes hashes_field(Json const& body) {
   return hashes;
 }
 
+std::optional<EntryId> acquisition_of(evidence::ReadEntry const& entry, InfoHashes const& torrent) {
+  bool const attempt = entry.kind() == "acquisition.attempt";
+  if (!attempt && entry.kind() != "acquisition.metadata") return std::nullopt;
+  if (!same_torrent(hashes_field(entry.body()), torrent)) return std::nullopt;
+  return attempt ? std::optional{entry.id()} : entry.of();
+}
+
 void add_hashes(Json& body, InfoHashes const& hashes) {
   if (hashes.v1) body["info_hash_v1"] = hex(*hashes.v1);
   if (hashes.v2) body["info_hash_v2"] = hex(*hashes.v2);

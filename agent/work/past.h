@@ -95,6 +95,9 @@ std::optional<std::string> text_field(Json const& body, char const* name);
 std::optional<std::uint64_t> count_field(Json const& body, char const* name);
 std::vector<std::string> texts_field(Json const& body, char const* name);
 InfoHashes hashes_field(Json const& body);
+/// The acquisition of this torrent that an attempt names, or the metadata that came for it: a magnet may name one hash
+/// only, and the metadata then brings the other. Nothing for every other entry.
+std::optional<EntryId> acquisition_of(evidence::ReadEntry const& entry, InfoHashes const& torrent);
 /// Adds info_hash_v1 and info_hash_v2, what is there of them.
 void add_hashes(Json& body, InfoHashes const& hashes);
 

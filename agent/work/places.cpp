@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+#include <memory>
+
 namespace impound::agent {
 
 std::string own_program() {
@@ -16,6 +19,11 @@ FilePlace file_place(std::string const& path) {
   auto const slash = path.rfind('/');
   if (slash == std::string::npos) return {".", path};
   return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::optional<std::string> real_path(std::string const& path) {
+  std::unique_ptr<char, void (*)(void*)> const found{::realpath(path.c_str(), nullptr), ::free};
+  return found ? std::optional{std::string(found.get())} : std::nullopt;
 }
 
 }  // namespace impound::agent

@@ -1,7 +1,8 @@
-// Paths of this process as text: where its own program lies, and a file's path taken apart. Pure but for one
-// readlink(2).
+// Paths of this process as text: where its own program lies, and a file's path taken apart. Pure but for
+// readlink(2) and realpath(3).
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace impound::agent {
@@ -18,5 +19,8 @@ struct FilePlace {
   std::string name;
 };
 FilePlace file_place(std::string const& path);
+
+/// Absolute, links resolved; nothing, with errno set, when it is not there.
+std::optional<std::string> real_path(std::string const& path);
 
 }  // namespace impound::agent

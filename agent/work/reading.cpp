@@ -23,4 +23,13 @@ Result<void> VaultReading::each(std::uint64_t from,
   });
 }
 
+Result<std::optional<LoggedEntry>> VaultReading::find(EntryId const& id) {
+  std::optional<LoggedEntry> found;
+  IMPOUND_CHECK(each(0, [&](evidence::ReadEntry const& entry, std::string_view bytes) -> Result<void> {
+    if (!found && entry.id() == id) found = LoggedEntry{entry, std::string(bytes)};
+    return ok();
+  }));
+  return found;
+}
+
 }  // namespace impound::agent

@@ -11,6 +11,12 @@
 
 namespace impound::agent {
 
+/// An entry as it was read, and as it was logged.
+struct LoggedEntry {
+  evidence::ReadEntry entry;
+  std::string bytes;
+};
+
 struct VaultReading {
   std::unique_ptr<evidence::Vault> vault;
   std::unique_ptr<evidence::LogReader> log;
@@ -20,6 +26,7 @@ struct VaultReading {
   /// Every entry from `from` on, in order, as it was logged (`bytes`) and read.
   Result<void> each(std::uint64_t from,
                     std::function<Result<void>(evidence::ReadEntry const& entry, std::string_view bytes)> const& take);
+  Result<std::optional<LoggedEntry>> find(EntryId const& id);
 };
 
 }  // namespace impound::agent

@@ -15,6 +15,7 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "evidence/log_reader.h"
+#include "evidence/open_file_hash.h"
 #include "evidence/reserve.h"
 #include "evidence/start_recovery.h"
 #include "evidence/system/clock.h"
@@ -39,14 +40,10 @@ Result<std::string> digest_of_file(std::string const& path) {
   FilePlace const place = file_place(path);
   IMPOUND_TRY(folder, LinuxDisk::open_at(place.folder));
   IMPOUND_TRY(file, DiskFile::open(*folder, place.name, Open::read));
-  Sha256Stream stream;
+  IMPOUND_TRY(facts, file.facts());
   std::vector<std::byte> block(1024 * 1024);
-  for (std::uint64_t at = 0;;) {
-    IMPOUND_TRY(count, file.read(at, block));
-    if (count == 0) return hex(stream.finish());
-    stream.add(Bytes{block}.first(count));
-    at += count;
-  }
+  IMPOUND_TRY(hashed, evidence::hash_open_file(file, facts.size, block));
+  return hex(hashed.sha256);
 }
 
 Json started_body(std::string const& command) {

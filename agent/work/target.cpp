@@ -46,6 +46,12 @@ Error usage(Error error, std::string const& text) {
 
 }  // namespace
 
+std::optional<InfoHashes> named_torrent(std::string const& text) {
+  auto const named = text.starts_with("magnet:") ? fetchers::parse_magnet(text, fetchers::MagnetLimits{})
+                                                 : fetchers::parse_info_hash(text);
+  return named ? std::optional{named.value().hashes} : std::nullopt;
+}
+
 Result<TorrentTarget> magnet_target(std::string_view magnet) {
   IMPOUND_TRY(parsed, fetchers::parse_magnet(magnet, fetchers::MagnetLimits{}));
   return TorrentTarget{parsed.hashes, parsed.name, parsed.trackers, parsed.peers, parsed.web_seeds, {}, {}};

@@ -34,6 +34,9 @@ using Target = std::variant<TorrentTarget, UrlTarget>;
 /// is wrong.
 Result<Target> parse_target(std::string const& text);
 
+/// The hashes that a magnet or a bare info-hash names; nothing for every other text.
+std::optional<InfoHashes> named_torrent(std::string const& text);
+
 /// The target that a magnet names. Code::malformed as the parser of magnets says.
 Result<TorrentTarget> magnet_target(std::string_view magnet);
 

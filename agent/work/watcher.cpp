@@ -28,7 +28,8 @@ constexpr std::int64_t tell_polls_at_most_us = 600ll * 1'000'000;
 std::vector<std::string> profile_places(std::string const& name) {
   if (name.ends_with(".toml")) return {name};
   std::string const file = "/sites/" + name + ".toml";
-  return {"/etc/impound" + file, own_folder() + "/../../config" + file, own_folder() + "/../share/impound" + file,
+  std::string const own = own_folder();
+  return {"/etc/impound" + file, own + "/../../config" + file, own + "/../share/impound" + file,
           "/usr/share/impound" + file};
 }
 

@@ -14,8 +14,8 @@
 
 #include "agent/service/terminal.h"
 #include "agent/work/places.h"
-#include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "evidence/formats/utf8.h"
 #include "evidence/vault.h"
 
 namespace impound::agent {
@@ -25,42 +25,16 @@ namespace {
 constexpr std::size_t name_bytes_max = 240;      // 255 is the file systems' bound; " (99999)" must fit behind it
 constexpr std::size_t folder_bytes_max = 2'000;  // of a path that still gets folders beneath it; 4,096 is the kernel's
 constexpr std::size_t extension_bytes_max = 20;  // kept when a name is cut
-constexpr std::size_t path_characters_max = 1'000;  // of a path in an entry
-constexpr std::size_t block_bytes = 1 << 20;
+constexpr std::size_t path_characters_max = 1'000;   // of a path in an entry
 constexpr std::size_t kernel_copy_bytes = 64 << 20;  // between two looks at Stop
 constexpr std::uint32_t file_mode = 0444;
 constexpr std::uint32_t folder_mode = 0755;
 
 Error cancelled() { return Error{Code::cancelled, "interrupted", {}, {}}; }
 
-struct Character {
-  std::size_t bytes = 0;  // 0: no UTF-8
-  std::uint32_t point = 0;
-};
-
-/// The character at the start of a text that is not empty (RFC 3629).
-Character first_character(std::string_view text) {
-  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned const lead = byte(0);
-  if (lead < 0x80) return {1, lead};
-  std::size_t const bytes = lead >= 0xf0 && lead < 0xf5   ? 4
-                            : lead >= 0xe0 && lead < 0xf0 ? 3
-                            : lead >= 0xc2 && lead < 0xe0 ? 2
-                                                          : 0;
-  if (bytes == 0 || bytes > text.size()) return {};
-  std::uint32_t point = lead & (0xffu >> (bytes + 1));
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    point = point << 6 | (byte(i) & 0x3fu);
-  }
-  bool const overlong = (bytes == 3 && point < 0x800) || (bytes == 4 && point < 0x10000);
-  bool const surrogate = point >= 0xd800 && point < 0xe000;
-  return overlong || surrogate || point > 0x10ffff ? Character{} : Character{bytes, point};
-}
-
 /// C0, DEL, C1, the separators of lines, and what turns the direction of writing, so that a program's name
 /// reads like a picture's.
-bool harmful(std::uint32_t point) {
+bool harmful(char32_t point) {
   return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == '/' || (point >= 0x200b && point <= 0x200f) ||
          (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f) || point == 0xfeff;
 }
@@ -157,11 +131,6 @@ Result<bool> copied_in_kernel(int from, int to, std::uint64_t size, Stop const& 
   return true;
 }
 
-std::optional<std::string> real_path(std::string const& path) {
-  std::unique_ptr<char, void (*)(void*)> const found{::realpath(path.c_str(), nullptr), ::free};
-  return found ? std::optional{std::string(found.get())} : std::nullopt;
-}
-
 bool is_empty(LinuxDisk& folder) {
   auto const names = folder.list("", 0);
   return names && names.value().empty();
@@ -183,7 +152,7 @@ Error at(Error error, std::string const& where) {
 std::string safe_name(std::string_view part) {
   std::string safe;
   while (!part.empty()) {
-    Character const one = first_character(part);
+    Utf8Character const one = first_character(part);
     if (one.bytes == 0) {
       char text[8];
       std::snprintf(text, sizeof text, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(part.front())));
@@ -214,11 +183,11 @@ std::vector<std::string> safe_names(std::span<std::string const> originals) {
   return safe;
 }
 
-Result<void> copy_bytes(DiskFile& from, DiskFile& to, std::uint64_t size, Stop const& stop) {
+Result<void> copy_bytes(DiskFile& from, DiskFile& to, std::uint64_t size, std::vector<std::byte>& block,
+                        Stop const& stop) {
   if (::ioctl(to.handle(), FICLONE, from.handle()) == 0) return ok();
   IMPOUND_TRY(done, copied_in_kernel(from.handle(), to.handle(), size, stop));
   if (done) return ok();
-  std::vector<std::byte> block(block_bytes);
   for (std::uint64_t at = 0; at < size;) {
     if (stop && stop()) return cancelled();
     std::size_t const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), size - at));
@@ -228,22 +197,6 @@ Result<void> copy_bytes(DiskFile& from, DiskFile& to, std::uint64_t size, Stop c
     at += count;
   }
   return ok();
-}
-
-Result<HashedFile> hash_bytes(DiskFile& file, std::uint64_t size, Stop const& stop) {
-  HashedFile hashed;
-  Sha256Stream digest;
-  std::vector<std::byte> block(block_bytes);
-  while (hashed.size <= size) {
-    if (stop && stop()) return cancelled();
-    std::size_t const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), size - hashed.size + 1));
-    IMPOUND_TRY(count, file.read(hashed.size, std::span{block}.first(wanted)));
-    if (count == 0) break;
-    digest.add(Bytes{block}.first(count));
-    hashed.size += count;
-  }
-  hashed.sha256 = digest.finish();
-  return hashed;
 }
 
 Result<std::string> place_for_copy(std::string path) {
@@ -324,8 +277,8 @@ Result<void> WorkingCopy::copy_one(LinuxDisk& vault, ToCopy const& file, std::st
   Error const damaged{Code::damaged, "the object's bytes are not those that were sealed", object, "Run impound verify"};
   if (facts.type != FileFacts::Type::file || facts.size != file.size) return damaged;
   IMPOUND_TRY(to, create(path));
-  IMPOUND_CHECK(copy_bytes(from, to, file.size, stop));
-  IMPOUND_TRY(hashed, hash_bytes(to, file.size, stop));
+  IMPOUND_CHECK(copy_bytes(from, to, file.size, block_, stop));
+  IMPOUND_TRY(hashed, evidence::hash_open_file(to, file.size, block_, stop));
   if (hashed.sha256 != file.sha256 || hashed.size != file.size) return damaged;
   return to.set_mode(file_mode);
 }

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "evidence/formats/canonical_json.h"
+#include "evidence/open_file_hash.h"
 #include "evidence/system/disk.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/result.h"
@@ -29,6 +30,8 @@ namespace impound::agent {
 
 /// Beside the copies, when one of them is not called what it was called: name, original bytes in hex, SHA-256.
 inline constexpr std::string_view names_file = "names.tsv";
+
+inline constexpr std::size_t copy_block_bytes = 1 << 20;
 
 /// True when the work is to stop (Ctrl-C): asked between two blocks.
 using Stop = std::function<bool()>;
@@ -46,15 +49,10 @@ std::string safe_name(std::string_view part);
 std::vector<std::string> safe_names(std::span<std::string const> originals);
 
 /// All bytes of `from` as they are now into the empty `to`: the file system's own copy of the extents (FICLONE), else
-/// inside the kernel, else by hand; at most `size` bytes by the last two. Whether it is the right bytes is for a digest
-/// to say. Both are files of a LinuxDisk.
-Result<void> copy_bytes(DiskFile& from, DiskFile& to, std::uint64_t size, Stop const& stop);
-
-struct HashedFile {
-  Sha256 sha256{};
-  std::uint64_t size = 0;  // read at most one byte beyond the size it was to have
-};
-Result<HashedFile> hash_bytes(DiskFile& file, std::uint64_t size, Stop const& stop);
+/// inside the kernel, else through `block`; at most `size` bytes by the last two. Whether it is the right bytes is for
+/// a digest to say. Both are files of a LinuxDisk.
+Result<void> copy_bytes(DiskFile& from, DiskFile& to, std::uint64_t size, std::vector<std::byte>& block,
+                        Stop const& stop);
 
 /// One exhibit to copy.
 struct ToCopy {
@@ -105,6 +103,7 @@ class WorkingCopy {
   std::set<std::string> made_;        // folders, by path
   std::vector<std::string> folders_;  // the same, each after the one above it
   std::vector<std::string> files_;
+  std::vector<std::byte> block_ = std::vector<std::byte>(copy_block_bytes);
 };
 
 }  // namespace impound::agent

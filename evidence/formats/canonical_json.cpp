@@ -5,37 +5,21 @@
 #include <utility>
 #include <vector>
 
+#include "evidence/formats/utf8.h"
+
 namespace impound {
 
 namespace {
 
 Error malformed(std::string what) { return Error{Code::malformed, "not canonical JSON: " + std::move(what), {}, {}}; }
 
-/// The code point that begins at `at`, which then stands behind it; -1 when the bytes are not UTF-8.
-std::int32_t next_code_point(std::string_view text, std::size_t& at) {
-  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned const first = byte(at);
-  if (first < 0x80) return static_cast<std::int32_t>(text[at++]);
-  std::size_t const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || at + length > text.size()) return -1;
-  std::int32_t point = static_cast<std::int32_t>(first & (0x7fU >> length));
-  for (std::size_t i = 1; i < length; ++i) {
-    unsigned const more = byte(at + i);
-    if ((more & 0xc0U) != 0x80U) return -1;
-    point = (point << 6) | static_cast<std::int32_t>(more & 0x3fU);
-  }
-  bool const overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-  if (overlong || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return -1;
-  at += length;
-  return point;
-}
-
 /// RFC 8785 §3.2.3 orders keys by UTF-16 code units, which differs from the order of UTF-8 bytes above U+FFFF.
 std::u16string utf16(std::string_view text) {
   std::u16string units;
   for (std::size_t at = 0; at < text.size();) {
-    std::int32_t const point = next_code_point(text, at);
-    if (point < 0) break;  // checked before
+    auto const [bytes, point] = first_character(text.substr(at));
+    if (bytes == 0) break;  // checked before
+    at += bytes;
     if (point >= 0x10000) {
       units.push_back(static_cast<char16_t>(0xd800 + ((point - 0x10000) >> 10)));
       units.push_back(static_cast<char16_t>(0xdc00 + ((point - 0x10000) & 0x3ff)));
@@ -168,8 +152,11 @@ bool shallow(std::string_view bytes) {
 }  // namespace
 
 bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();)
-    if (next_code_point(text, at) < 0) return false;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t const bytes = first_character(text.substr(at)).bytes;
+    if (bytes == 0) return false;
+    at += bytes;
+  }
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "evidence/formats/hex.h"
+#include "evidence/formats/text_lines.h"
 #include "evidence/values/must.h"
 
 namespace impound {
@@ -11,19 +12,6 @@ namespace impound {
 namespace {
 
 constexpr unsigned bits_a_level = 8;
-
-/// A decimal number without a leading zero, at most `max`.
-std::optional<std::uint64_t> decimal(std::string_view text, std::uint64_t max) {
-  if (text.empty() || text.size() > 20 || (text.size() > 1 && text.front() == '0')) return std::nullopt;
-  std::uint64_t value = 0;
-  for (char const c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    auto const digit = static_cast<std::uint64_t>(c - '0');
-    if (digit > max || value > (max - digit) / 10) return std::nullopt;
-    value = value * 10 + digit;
-  }
-  return value;
-}
 
 /// Groups of three digits, the most significant first, all but the last behind an x.
 void add_index(std::string& path, std::uint64_t index, bool last = true) {

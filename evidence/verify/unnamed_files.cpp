@@ -1,12 +1,12 @@
 #include "evidence/verify/unnamed_files.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "evidence/formats/hex.h"
+#include "evidence/formats/text_lines.h"
 #include "evidence/formats/tlog_tile.h"
 #include "evidence/vault.h"
 
@@ -19,14 +19,6 @@ constexpr unsigned tile_folders_deep_max =
     12;  // tile/<L>/x018/x446/…/<N>.p: 20 digits of u64 in groups of three, and some
 
 using Type = FileFacts::Type;
-
-/// A decimal number without a leading zero.
-std::optional<std::uint64_t> size_name(std::string_view name) {
-  std::uint64_t size = 0;
-  auto const [end, error] = std::from_chars(name.data(), name.data() + name.size(), size);
-  if (error != std::errc{} || end != name.data() + name.size() || std::to_string(size) != name) return std::nullopt;
-  return size;
-}
 
 class Search {
  public:
@@ -175,7 +167,7 @@ std::vector<std::uint64_t> kept_checkpoints(Disk& vault) {
   auto names = vault.list("log/checkpoints", names_max);
   if (!names) return sizes;
   for (FolderEntry const& entry : names.value())
-    if (auto const size = size_name(entry.name); size && entry.type == Type::file) sizes.push_back(*size);
+    if (auto const size = decimal(entry.name, UINT64_MAX); size && entry.type == Type::file) sizes.push_back(*size);
   return sizes;
 }
 

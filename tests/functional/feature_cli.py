@@ -9,13 +9,13 @@ EVERYWHERE = ["--vault", "--config", "--operator", "--allow-net", "--log-level",
 MAGNET = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056"
 
 
-def one_torrent(world):
+def one_torrent(world, *more):
     seeded = world.folder / "seeded"
     harness.write_bytes(seeded / "leak" / "1.eml", 40_000, "mail")
     torrent = peers.make_torrent(world, seeded / "leak", "hybrid")
     peer = peers.seeder(world, torrent, seeded)
     world.init()
-    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address, *more)
     return torrent
 
 
@@ -35,12 +35,7 @@ def test_version(world):
 
 
 def test_a_note_stands_in_the_log_with_who_wrote_it(world):
-    seeded = world.folder / "seeded"
-    harness.write_bytes(seeded / "leak" / "1.eml", 40_000, "mail")
-    torrent = peers.make_torrent(world, seeded / "leak", "v1")
-    peer = peers.seeder(world, torrent, seeded)
-    world.init()
-    world.impound("fetch", torrent.magnet(), "--peer", peer.address, "--case", "emleaks-2017")
+    one_torrent(world, "--case", "emleaks-2017")
     exhibit = next(entry for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload")
     said = world.impound("note", exhibit["id"], "seen on the news at 20:00 – «ü»", "--operator", "A. Noone").out
     note = world.of_kind("note.added")[0]

@@ -148,7 +148,7 @@ def test_no_space_left_half_way(world):
     world.init()
     words = ["fetch", torrent.magnet(), "--peer", peer.address, "--config", world.settings("[limits]\ndisk_reserve = 0\n")]
     fetch = world.start_impound(*words)
-    harness.wait_until(lambda: under_way(world), 30, "the download")
+    harness.wait_until(world.under_way, 30, "the download")
     ballast = disk / "ballast"
     with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -184,16 +184,11 @@ def slow_fetch(world):
     return seeded, torrent, words
 
 
-def under_way(world):
-    folder = world.vault / "staging" / "swarm"
-    return any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*"))
-
-
 def test_a_second_writer_is_told_who_holds_the_vault(world):
     _, torrent, words = slow_fetch(world)
     world.init()
     first = world.start_impound(*words)
-    harness.wait_until(lambda: under_way(world), 30, "the download")
+    harness.wait_until(world.under_way, 30, "the download")
     done = world.refused(3, "fetch", torrent.magnet())
     assert str(first.process.pid) in done.err and "fetch" in done.err, done
     # Readers need no lock.
@@ -206,7 +201,7 @@ def test_ctrl_c_keeps_the_state_and_the_next_run_goes_on(world):
     seeded, torrent, words = slow_fetch(world)
     world.init()
     first = world.start_impound(*words)
-    harness.wait_until(lambda: under_way(world), 30, "the download")
+    harness.wait_until(world.under_way, 30, "the download")
     assert first.stop(signal.SIGINT) == 130, first.output()
     unharmed(world)
     assert "acquisition.result" not in world.kinds()
@@ -224,7 +219,7 @@ def test_verify_beside_a_running_writer(world):
     _, _, words = slow_fetch(world)
     world.init()
     first = world.start_impound(*words)
-    harness.wait_until(lambda: under_way(world), 30, "the download")
+    harness.wait_until(world.under_way, 30, "the download")
     for _ in range(3):
         assert world.verify()["ok"] is True
     first.wait()

@@ -15,11 +15,6 @@ def slow_torrent(world, rate=150_000):
     return seeded, torrent, peers.seeder(world, torrent, seeded, rate=rate)
 
 
-def under_way(world):
-    folder = world.vault / "staging" / "swarm"
-    return any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*"))
-
-
 def interrupted(world, words, when, what):
     fetch = world.start_impound(*words)
     harness.wait_until(when, 30, what)
@@ -27,11 +22,16 @@ def interrupted(world, words, when, what):
     assert world.verify()["ok"] is True
 
 
-def test_the_file_list_of_a_fetch_that_was_taken_up_is_whole(world):
+def cut_off_fetch(world):
     seeded, torrent, peer = slow_torrent(world)
     world.init()
     words = ["fetch", torrent.magnet(), "--peer", peer.address]
-    interrupted(world, words, lambda: under_way(world), "the download")
+    interrupted(world, words, world.under_way, "the download")
+    return seeded, torrent, words
+
+
+def test_the_file_list_of_a_fetch_that_was_taken_up_is_whole(world):
+    seeded, torrent, words = cut_off_fetch(world)
     world.impound(*words)
     result = world.of_kind("acquisition.result")
     assert len(result) == 1 and result[0]["body"]["state"] == "complete", result
@@ -63,10 +63,7 @@ def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):
 
 
 def test_metadata_only_beside_an_open_attempt_leaves_it_open(world):
-    seeded, torrent, peer = slow_torrent(world)
-    world.init()
-    words = ["fetch", torrent.magnet(), "--peer", peer.address]
-    interrupted(world, words, lambda: under_way(world), "the download")
+    seeded, torrent, words = cut_off_fetch(world)
     world.impound(*words, "--metadata-only")
     assert not [entry for entry in world.of_kind("acquisition.result") if entry["body"]["state"] == "complete"]
     first = world.of_kind("acquisition.attempt")[0]["id"]

@@ -220,6 +220,11 @@ class World:
         assert verdict["ok"] is False and verdict["problems"], verdict
         return verdict["problems"]
 
+    def under_way(self):
+        """Whether a download has bytes on the disk."""
+        folder = self.vault / "staging" / "swarm"
+        return any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*"))
+
     def state(self):
         """The folder with what this machine remembers of the vault."""
         folders = list((self.home / ".local/state/impound").iterdir())
