@@ -7,7 +7,7 @@ import harness
 
 # folder: the folders it may include from. A private folder (the worker's) is named by itself alone.
 FLOOR = {"evidence/values", "evidence/system", "evidence/formats"}
-EVIDENCE = FLOOR | {"evidence", "evidence/warc", "evidence/verify"}
+EVIDENCE = FLOOR | {"evidence", "evidence/warc", "evidence/timestamps", "evidence/verify"}
 FETCHERS = FLOOR | {"fetchers", "fetchers/http", "fetchers/references", "fetchers/sites", "fetchers/torrents"}
 AGENT = EVIDENCE | FETCHERS | {"agent", "agent/commands", "agent/settings", "agent/work", "agent/service"}
 ALLOWED = {
@@ -16,6 +16,7 @@ ALLOWED = {
     "evidence/system": {"evidence/values", "evidence/system"},
     "evidence": EVIDENCE - {"evidence/verify"},
     "evidence/warc": FLOOR | {"evidence", "evidence/warc"},
+    "evidence/timestamps": FLOOR | {"evidence", "evidence/timestamps"},
     "evidence/verify": EVIDENCE,
     "fetchers": FLOOR | {"fetchers"},
     "fetchers/http": FLOOR | {"fetchers", "fetchers/http"},
