@@ -63,8 +63,8 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
       return begun;
     }
 
-  OpenAcquisition const* const open = session_.past().open_for(wanted.target.hashes);
-  if (open && wanted.metadata_only && open->metadata_entry) {
+  OpenAcquisition const* const open = session_.past().open_for(wanted.target.hashes, wanted.metadata_only);
+  if (open && wanted.metadata_only && !open->metadata_only) {
     begun.metadata_there = true;  // and the open attempt for the payload stays as it is
     return begun;
   }
@@ -87,7 +87,8 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
   IMPOUND_CHECK(make_staging_folder(session_.disk(), running.job.folder));
   Running& added = running_.emplace(attempt.text(), std::move(running)).first->second;
-  if (wholly_sealed(added)) {
+  bool const metadata_suffices = wanted.metadata_only && added.metainfo;
+  if (wholly_sealed(added) || metadata_suffices) {
     IMPOUND_CHECK(finish(attempt.text(), {}));  // only the result was missing
     return begun;
   }
@@ -168,6 +169,7 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, std::vector<s
              {{"metadata_bytes_max", fetchers::SwarmLimits{}.metadata_bytes_max},
               {"metadata_timeout_s", settings_.metadata_timeout.count()}}}};
   add_hashes(body, target.hashes);
+  if (wanted.metadata_only) body["metadata_only"] = true;
   if (wanted.timeout) body["limits"]["timeout_s"] = wanted.timeout->count();
   if (!target.trackers.empty()) body["trackers"] = listed(target.trackers);
   std::vector<std::string> peers = wanted.peers;

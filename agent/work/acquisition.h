@@ -129,6 +129,7 @@ class Acquisitions {
   Result<void> on(fetchers::Incident const& event);
   Result<void> on(fetchers::Ended const& event);
   Result<void> finish(std::string const& job, SwarmPart ending);
+  Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
   Result<Kept> seal_payload(Running const& running);
   Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
   Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);

@@ -70,14 +70,37 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                    {},
                    {}}));
 
-  if (state == "complete") session_.past().mark_held(running.hashes, result);
   session_.past().close(running.attempt);
+  if (state == "complete") {
+    session_.past().mark_held(running.hashes, result);
+    IMPOUND_CHECK(close_others(running.hashes, result));
+  }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
                        ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
                        running.web_seeds_set_aside});
   std::string const folder = running.job.folder;
   running_.erase(job);
   remove_staging_folder(session_.disk(), folder);
+  return ok();
+}
+
+/// Attempts for the same torrent that earlier runs left open: nothing is left for them to do.
+Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const& completed_by) {
+  std::map<EntryId, std::optional<CaseName>> others;
+  for (auto const& [attempt, open] : session_.past().open_acquisitions())
+    if (same_torrent(open.hashes, hashes)) others.emplace(attempt, open.case_name);
+  for (auto const& [attempt, case_name] : others) {
+    Json body{
+        {"state", "failed"}, {"reason", "cancelled"}, {"detail", "another acquisition of this torrent is complete"}};
+    for (char const* count :
+         {"files", "files_sealed", "bytes", "bytes_sealed", "downloaded_payload_bytes", "uploaded_payload_bytes"})
+      body[count] = 0;
+    add_hashes(body, hashes);
+    IMPOUND_CHECK(session_.recorder().record(
+        EntryDraft{"acquisition.result", std::move(body), case_name, completed_by, attempt, {}, {}}));
+    session_.past().close(attempt);
+    remove_staging_folder(session_.disk(), attempt.text());
+  }
   return ok();
 }
 

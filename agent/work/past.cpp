@@ -61,10 +61,14 @@ void Past::mark_held(InfoHashes const& hashes, EntryId const& result) {
   if (hashes.v2) held_v2_.insert_or_assign(*hashes.v2, result);
 }
 
-OpenAcquisition const* Past::open_for(InfoHashes const& hashes) const {
-  for (auto const& [id, open] : open_)
-    if (same_torrent(open.hashes, hashes)) return &open;
-  return nullptr;
+OpenAcquisition const* Past::open_for(InfoHashes const& hashes, bool metadata_only) const {
+  OpenAcquisition const* other = nullptr;
+  for (auto const& [id, open] : open_) {
+    if (!same_torrent(open.hashes, hashes)) continue;
+    if (open.metadata_only == metadata_only) return &open;
+    if (other == nullptr && (!metadata_only || open.metadata_entry)) other = &open;
+  }
+  return other;
 }
 
 void Past::take(ReadEntry const& entry) {
@@ -75,8 +79,10 @@ void Past::take(ReadEntry const& entry) {
   } else if (kind == "capture.result") {
     take_capture_result(entry);
   } else if (kind == "acquisition.attempt") {
-    OpenAcquisition open{entry.id(), hashes_field(body),        body, entry.case_name(), {}, {},
-                         false,      entry.json.contains("by"), {}};
+    OpenAcquisition open{.attempt = entry.id(), .hashes = hashes_field(body), .body = body};
+    open.case_name = entry.case_name();
+    open.by_person = entry.json.contains("by");
+    open.metadata_only = body.value("metadata_only", Json(false)) == true;
     open_.emplace(entry.id(), std::move(open));
   } else if (kind == "acquisition.metadata" && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end()) {

@@ -35,6 +35,7 @@ struct OpenAcquisition {
   std::optional<Sha256> torrent;                 // object that holds the .torrent or the info dict
   bool torrent_is_whole = false;                 // a .torrent, not only an info dict
   bool by_person = false;                        // a command's, not a source's
+  bool metadata_only = false;                    // the payload was not asked for
   std::map<std::string, SealedBefore> sealed{};  // payload files that are sealed already, by path_hex
 };
 
@@ -57,8 +58,10 @@ class Past {
   std::optional<EntryId> held(InfoHashes const& hashes) const;
   void mark_held(InfoHashes const& hashes, EntryId const& result);
 
-  /// The attempt without a result for this torrent, if there is one.
-  OpenAcquisition const* open_for(InfoHashes const& hashes) const;
+  /// The attempt without a result that a wish for this torrent goes on with, if there is one. A wish for metadata alone
+  /// never gets an attempt for the payload that has no metadata yet, for it would end it. Of several the oldest, one
+  /// that was made for the same wish before any other.
+  OpenAcquisition const* open_for(InfoHashes const& hashes, bool metadata_only) const;
   std::map<EntryId, OpenAcquisition> const& open_acquisitions() const { return open_; }
   void close(EntryId const& attempt) { open_.erase(attempt); }
 

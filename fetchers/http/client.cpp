@@ -79,7 +79,10 @@ void judge(Transfer const& transfer, CURLcode code, char const* detail) {
   Exchange& exchange = transfer.exchange;
   auto const fail = [&](Error error) { exchange.failed = std::move(error); };
   if (transfer.out_of_memory) return fail({Code::io, "out of memory", exchange.url, {}});
-  if (transfer.cancelled) return fail({Code::cancelled, "stopped", exchange.url, {}});
+  if (transfer.cancelled) {
+    if (!exchange.response_head.empty()) exchange.truncated = "unspecified";  // what came of the answer is a part of it
+    return fail({Code::cancelled, "stopped", exchange.url, {}});
+  }
   if (transfer.head_too_long) return fail({Code::refused, "the answer's head is too long", exchange.url, {}});
   if (transfer.body_too_long) {
     exchange.truncated = "length";

@@ -28,7 +28,8 @@ struct Exchange {
   std::string remote_ip;                                     // of the connection; "" when there was none
   std::uint16_t remote_port = 0;
   std::int64_t started_us = 0, ended_us = 0;  // UTC
-  std::string truncated;  // "", "length" (our limit), "time" (a deadline), "disconnect" (they left early)
+  std::string truncated;  // "", "length" (our limit), "time" (a deadline), "disconnect" (they left early),
+                          // "unspecified" (we were stopped)
   std::optional<Error> failed;
   bool chunked = false;
   std::string http_version;  // "1.1", "1.0" as the final head says

@@ -1,6 +1,9 @@
 """What was cut off goes on: the file list of a fetch taken up again, a capture that was interrupted, metadata beside an open attempt."""
+import gzip
 import json
 import signal
+import socket
+import subprocess
 
 import harness
 import peers
@@ -59,6 +62,72 @@ def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):
     attempts = [entry["id"] for entry in world.of_kind("capture.attempt")]
     results = [entry["of"] for entry in world.of_kind("capture.result")]
     assert sorted(attempts) == sorted(results) and len(attempts) == 2, "each attempt has one result"
+    assert world.verify()["ok"] is True
+
+
+def test_a_body_cut_by_ctrl_c_is_kept_as_a_part(world):
+    served = world.folder / "served"
+    served.mkdir()
+    harness.write_bytes(served / "dump.torrent", 100_000, "never whole")
+    port = world.nginx(served, more="location /dump.torrent { limit_rate 2000; }")
+    world.init()
+    fetch = world.start_impound("fetch", f"http://127.0.0.1:{port}/dump.torrent", "--allow-net", f"127.0.0.1/32:{port}")
+    harness.wait_until(lambda: "capture.attempt" in world.kinds() and sent_by(port), 30, "the first bytes")
+    assert fetch.stop(signal.SIGINT) == 130, fetch.output()
+    cut, = world.of_kind("capture.result")
+    assert cut["body"]["outcome"] == "failed" and cut["body"]["kept"] is True and cut["body"]["status"] == 200, cut
+    assert 0 < cut["body"]["body_bytes"] < 100_000 and cut["body"]["truncated"] == "unspecified", cut
+    warc = b"".join(gzip.decompress(file.read_bytes()) for file in (world.vault / "warc").iterdir())
+    assert warc.count(b"\r\nWARC-Truncated: unspecified\r\n") == 1, warc[:4000]
+    assert world.verify()["ok"] is True
+
+
+def silent_peer():
+    """Takes a connection and never says a word; it lives as long as the test keeps it."""
+    class Silent(socket.socket):
+        address = property(lambda self: f"127.0.0.1:{self.getsockname()[1]}")
+    silent = Silent()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen()
+    return silent
+
+
+def sent_by(port):
+    """Whether the server has sent part of a body: its socket's counter, for nothing else tells."""
+    told = subprocess.run(["ss", "-tniH", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    return any(int(word.split(":")[1]) > 2000 for word in told.split() if word.startswith("bytes_acked:"))
+
+
+def test_metadata_only_beside_an_open_attempt_without_metadata_leaves_it_open(world):
+    seeded, torrent, peer = slow_torrent(world, rate=0)
+    world.init()
+    deaf = silent_peer()
+    interrupted(world, ["fetch", torrent.v1, "--peer", deaf.address], lambda: "acquisition.attempt" in world.kinds(), "the attempt")
+    first = world.of_kind("acquisition.attempt")[0]["id"]
+    world.impound("fetch", torrent.v1, "--peer", peer.address, "--metadata-only")
+    results = world.of_kind("acquisition.result")
+    assert len(results) == 1 and results[0]["of"] != first and results[0]["body"]["state"] == "metadata_only", results
+    done = world.impound("fetch", torrent.v1, "--peer", peer.address)
+    assert "going on with an acquisition of an earlier run" in done.err, done
+    assert [entry["of"] for entry in world.of_kind("acquisition.result")] == [results[0]["of"], first]
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    assert world.verify()["ok"] is True
+
+
+def test_a_whole_torrent_ends_what_only_its_metadata_was_wanted_for(world):
+    seeded, torrent, peer = slow_torrent(world, rate=0)
+    world.init()
+    deaf = silent_peer()
+    for more, attempts in ((), 1), (("--metadata-only",), 2), (("--metadata-only",), 2):
+        interrupted(world, ["fetch", torrent.v1, "--peer", deaf.address, *more],
+                    lambda: world.kinds().count("agent.started") == world.kinds().count("agent.stopped") + 1
+                    and world.kinds().count("acquisition.attempt") == attempts, "the attempt")
+    world.impound("fetch", torrent.v1, "--peer", peer.address)
+    attempts = [entry["id"] for entry in world.of_kind("acquisition.attempt")]
+    results = {entry["of"]: entry["body"] for entry in world.of_kind("acquisition.result")}
+    assert len(attempts) == 2 and set(results) == set(attempts), (attempts, results)
+    assert results[attempts[0]]["state"] == "complete" and results[attempts[1]]["reason"] == "cancelled", results
+    assert world.impound("status", "--json").json()["jobs"]["open"] == []
     assert world.verify()["ok"] is True
 
 

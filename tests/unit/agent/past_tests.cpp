@@ -58,20 +58,34 @@ TEST_CASE("an item is seen once its capture succeeded, and not before") {
 TEST_CASE("an acquisition is open until its result, and held only when that is complete") {
   Story story;
   auto const attempt = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
-  REQUIRE(story.past.open_for(v1()) != nullptr);
-  CHECK_FALSE(story.past.open_for(v1())->by_person);
+  REQUIRE(story.past.open_for(v1(), false) != nullptr);
+  CHECK_FALSE(story.past.open_for(v1(), false)->by_person);
   // The metadata tells the other hash of a hybrid: both names lead to the same attempt from then on.
-  CHECK(story.past.open_for(v2()) == nullptr);
+  CHECK(story.past.open_for(v2(), false) == nullptr);
   story.tell("acquisition.metadata", {{"info_hash_v1", v1_hex}, {"info_hash_v2", v2_hex}, {"exhibit", "x"}}, attempt);
-  CHECK(story.past.open_for(v2()) != nullptr);
+  CHECK(story.past.open_for(v2(), false) != nullptr);
   story.tell("acquisition.result", {{"state", "partial"}}, attempt);
-  CHECK(story.past.open_for(v1()) == nullptr);
+  CHECK(story.past.open_for(v1(), false) == nullptr);
   CHECK_FALSE(story.past.held(v1()));
   auto const second = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}}, {},
                                  evidence::By{"me", "me", 1});
-  CHECK(story.past.open_for(v1())->by_person);
+  CHECK(story.past.open_for(v1(), false)->by_person);
   story.tell("acquisition.result", {{"state", "complete"}}, second);
   CHECK(story.past.held(v1()));
+}
+
+TEST_CASE("P1: a wish for metadata alone never goes on with an attempt for the payload that it would end") {
+  Story story;
+  auto const payload = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
+  CHECK(story.past.open_for(v1(), true) == nullptr);
+  auto const metadata =
+      story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}, {"metadata_only", true}});
+  CHECK(story.past.open_for(v1(), true)->attempt == metadata);
+  CHECK(story.past.open_for(v1(), false)->attempt == payload);
+  story.tell("acquisition.result", {{"state", "metadata_only"}}, metadata);
+  story.tell("acquisition.metadata", {{"info_hash_v1", v1_hex}, {"exhibit", "x"}}, payload);
+  CHECK(story.past.open_for(v1(), true)->attempt == payload);  // it has what is asked for
+  CHECK_FALSE(story.past.open_for(v1(), true)->metadata_only);
 }
 
 TEST_CASE("what an interrupted acquisition has sealed is remembered, file by file") {
@@ -82,7 +96,7 @@ TEST_CASE("what an interrupted acquisition has sealed is remembered, file by fil
       "exhibit.sealed",
       {{"role", "payload"}, {"sha256", object}, {"size", 5}, {"origin", {{"type", "torrent"}, {"path_hex", "6162"}}}},
       attempt);
-  auto const* open = story.past.open_for(v1());
+  auto const* open = story.past.open_for(v1(), false);
   REQUIRE(open != nullptr);
   REQUIRE(open->sealed.contains("6162"));
   CHECK(open->sealed.at("6162").sha256 == object);
