@@ -12,6 +12,8 @@ namespace impound::agent {
 
 namespace {
 
+constexpr std::size_t authorities_max = 50;  // an entry holds no longer list
+
 /// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
 class Section {
  public:
@@ -105,6 +107,9 @@ class Section {
                  "config/impound.toml shows every setting"};
   }
 
+  void known(std::string_view key) { known_.push_back(std::string(key)); }
+  std::string const& file() const { return file_; }
+
   toml::table const& table_;
 
  private:
@@ -187,6 +192,53 @@ Result<void> read_source(Section in, Settings& to) {
   return ok();
 }
 
+bool authority_name(std::string const& name) { return CaseName::parse(name).has_value(); }  // the same alphabet
+
+Result<void> read_authority(Section in, TimestampSettings& to) {
+  AuthoritySettings authority;
+  IMPOUND_CHECK(in.text("name", authority.name));
+  IMPOUND_CHECK(in.text("url", authority.url));
+  IMPOUND_CHECK(in.text("ca_file", authority.ca_file));
+  IMPOUND_CHECK(in.only("route", "direct"));
+  IMPOUND_CHECK(in.done());
+  for (auto const& [key, value] :
+       {std::pair{"name", &authority.name}, std::pair{"url", &authority.url}, std::pair{"ca_file", &authority.ca_file}})
+    if (value->empty()) return in.wrong(in.table_, key, "is missing");
+  if (!authority_name(authority.name))
+    return in.wrong(*in.table_.get("name"), "name", "must be [a-z0-9][a-z0-9._-]*, at most 64 characters");
+  for (AuthoritySettings const& other : to.authorities)
+    if (other.name == authority.name) return in.wrong(in.table_, "name", "\"" + authority.name + "\" stands twice");
+  to.authorities.push_back(std::move(authority));
+  return ok();
+}
+
+Result<void> read_timestamps(Section in, toml::node const* authorities, TimestampSettings& to) {
+  IMPOUND_CHECK(in.count("required", to.required));
+  IMPOUND_TRY(every, in.duration("anchor_every"));
+  if (every) to.anchor_every = *every;
+  IMPOUND_CHECK(in.count("anchor_entries", to.anchor_entries));
+  if (authorities != nullptr) {
+    toml::array const* const list = authorities->as_array();
+    if (list == nullptr) return in.wrong(*authorities, "authority", "must be written [[timestamps.authority]]");
+    for (toml::node const& entry : *list) {
+      if (entry.as_table() == nullptr) return in.wrong(entry, "authority", "must be written [[timestamps.authority]]");
+      IMPOUND_CHECK(read_authority(Section{*entry.as_table(), "timestamps.authority", in.file()}, to));
+    }
+  }
+  in.known("authority");
+  IMPOUND_CHECK(in.done());
+  if (to.anchor_entries == 0) return in.wrong(*in.table_.get("anchor_entries"), "anchor_entries", "must not be 0");
+  if (to.authorities.empty()) return ok();
+  if (to.authorities.size() < 2)
+    return in.wrong(in.table_, "authority", "must stand there twice or more: one authority can be wrong, or gone");
+  if (to.authorities.size() > authorities_max)
+    return in.wrong(in.table_, "authority", "stands there more than " + std::to_string(authorities_max) + " times");
+  if (to.required == 0 || to.required > to.authorities.size())
+    return in.wrong(*in.table_.get("required"), "required",
+                    "must be 1 to " + std::to_string(to.authorities.size()) + ", the number of authorities");
+  return ok();
+}
+
 Result<std::optional<std::string>> file_to_read(std::string const& config) {
   if (!config.empty()) return std::optional{config};
   if (char const* const named = std::getenv("IMPOUND_CONFIG"); named != nullptr && *named != '\0')
@@ -196,14 +248,6 @@ Result<std::optional<std::string>> file_to_read(std::string const& config) {
     if (::access(place.c_str(), F_OK) == 0) return std::optional{place};
   return std::optional<std::string>{};
 }
-
-std::string quoted(std::string const& text) {
-  std::ostringstream out;
-  out << toml::value<std::string>{text};
-  return out.str();
-}
-
-char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
 
 }  // namespace
 
@@ -260,7 +304,7 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
       continue;
     }
     toml::table const* const part = node.as_table();
-    if (name == "route" || name == "timestamps" || name == "watch_list" || name == "deny" || name == "alert")
+    if (name == "route" || name == "watch_list" || name == "deny" || name == "alert")
       return top.wrong(node, name, "is not supported by this version");
     if (part == nullptr) return top.wrong(node, name, "is not a setting");
     Section section{*part, name, file};
@@ -274,6 +318,8 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
       IMPOUND_CHECK(read_capture(section, to));
     else if (name == "limits")
       IMPOUND_CHECK(read_limits(section, to));
+    else if (name == "timestamps")
+      IMPOUND_CHECK(read_timestamps(section, part->get("authority"), to.timestamps));
     else
       return top.wrong(node, name, "is not a setting");
   }
@@ -290,27 +336,6 @@ Result<Settings> load_settings(std::string const& config) {
   if (!in || text.tellp() > 1024 * 1024)
     return Error{Code::usage, "cannot read the settings", *file, "Give another file with --config"};
   return parse_settings(text.str(), *file);
-}
-
-std::string effective_text(Settings const& s) {
-  std::ostringstream out;
-  out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
-      << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
-      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
-  for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
-  out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
-      << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
-  if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
-  if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
-  out << "max_files = " << s.torrent_files_max << "\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max
-      << "\ntimeout = \"" << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
-  for (SourceSettings const& source : s.sources) {
-    out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)
-        << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";
-    if (source.case_name) out << "case = " << quoted(source.case_name->text()) << "\n";
-    out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire) << "\"\n";
-  }
-  return out.str();
 }
 
 }  // namespace impound::agent

@@ -29,6 +29,19 @@ struct SourceSettings {
   Pick acquire = Pick::matched;
 };
 
+struct AuthoritySettings {
+  std::string name;     // a file's name in the vault: [a-z0-9][a-z0-9._-]*, at most 64 characters
+  std::string url;      // the operator's word: exempt from the address table for exactly its host and port
+  std::string ca_file;  // PEM: the roots that its tokens may chain to
+};
+
+struct TimestampSettings {
+  std::uint64_t required = 2;                       // tokens that make a checkpoint an anchored one
+  std::chrono::seconds anchor_every{24 * 60 * 60};  // at the latest so long after something new was logged
+  std::uint64_t anchor_entries = 1000;              // or after so many entries
+  std::vector<AuthoritySettings> authorities;       // none: nothing is stamped; else two or more
+};
+
 struct Settings {
   std::string file;  // where they were read, "" for the defaults
 
@@ -50,6 +63,8 @@ struct Settings {
   std::chrono::seconds capture_timeout{60};
 
   std::uint64_t disk_reserve = 64 * 1024 * 1024;  // free bytes that a download must leave
+
+  TimestampSettings timestamps;
 
   std::vector<SourceSettings> sources;
 };

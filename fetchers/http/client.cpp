@@ -44,10 +44,19 @@ Result<Headers> header_list(HttpRequest const& request) {
   return list;
 }
 
-void set_what_is_asked(CURL* handle, HttpRequest const& request, std::string const& user_agent, curl_slist* headers) {
+using Posted = std::optional<std::string_view>;
+
+void set_what_is_asked(CURL* handle, HttpRequest const& request, Posted posted, std::string const& user_agent,
+                       curl_slist* headers) {
   curl_easy_setopt(handle, CURLOPT_URL, request.url.text().c_str());
   curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);  // Url has resolved dots already; what it says is what is sent
-  curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+  if (posted) {
+    curl_easy_setopt(handle, CURLOPT_POST, 1L);
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(posted->size()));
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, posted->data());
+  } else {
+    curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+  }
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   curl_easy_setopt(handle, CURLOPT_USERAGENT, user_agent.c_str());
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
@@ -150,7 +159,7 @@ bool exempt_here(HttpRequest const& request) {
   return request.exempt && request.exempt->host == request.url.host() && request.exempt->port == request.url.port();
 }
 
-void perform(HttpRequest const& request, std::string const& user_agent, Transfer& transfer) {
+void perform(HttpRequest const& request, Posted posted, std::string const& user_agent, Transfer& transfer) {
   Exchange& exchange = transfer.exchange;
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
@@ -166,7 +175,7 @@ void perform(HttpRequest const& request, std::string const& user_agent, Transfer
   }
   char detail[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, detail);
-  set_what_is_asked(handle.get(), request, user_agent, headers.value().get());
+  set_what_is_asked(handle.get(), request, posted, user_agent, headers.value().get());
   prepare(handle.get(), transfer);
   CURLcode const code = curl_easy_perform(handle.get());
   read_connection(handle.get(), exchange);
@@ -182,7 +191,13 @@ HttpClient::HttpClient(Clock& clock, AddressPolicy const& policy, std::string us
   std::erase_if(user_agent_, [](char c) { return c < ' ' || c > '~'; });
 }
 
-Exchange HttpClient::get(HttpRequest const& request, HttpLimits const& limits) {
+Exchange HttpClient::get(HttpRequest const& request, HttpLimits const& limits) { return ask(request, {}, limits); }
+
+Exchange HttpClient::post(HttpRequest const& request, std::string_view body, HttpLimits const& limits) {
+  return ask(request, body, limits);
+}
+
+Exchange HttpClient::ask(HttpRequest const& request, Posted posted, HttpLimits const& limits) {
   Exchange exchange;
   exchange.url = request.url.text();
   exchange.started_us = clock_.utc_us();
@@ -197,7 +212,7 @@ Exchange HttpClient::get(HttpRequest const& request, HttpLimits const& limits) {
     exchange.failed->where = exchange.url;
   } else {
     Transfer transfer{exchange, limits, policy_, exempt, request.url.port()};
-    perform(request, user_agent_, transfer);
+    perform(request, posted, user_agent_, transfer);
   }
   exchange.ended_us = clock_.utc_us();
   return exchange;

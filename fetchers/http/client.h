@@ -1,4 +1,4 @@
-// Fetches one URL at a time over libcurl and gives back the exchange byte for byte; whatever happens is told in the
+// Asks one URL at a time over libcurl and gives back the exchange byte for byte; whatever happens is told in the
 // Exchange.
 //
 // Promises: HTTP/1.1 over http and https only, certificates verified; no cookies, no stored credentials, no proxy from
@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,9 @@ class HttpClient {
   /// One hop: a redirect is an Exchange with status 3xx.
   Exchange get(HttpRequest const& request, HttpLimits const& limits);
 
+  /// One hop that sends `body`; its media type stands in the request's headers. Never sent twice.
+  Exchange post(HttpRequest const& request, std::string_view body, HttpLimits const& limits);
+
   /// Hop by hop, at most `hops_max` redirects; each exchange is its own. A hop that may not or cannot be made is an
   /// Exchange without a request whose `failed` says why, so the last one tells the outcome. Headers given in the
   /// request go to its own origin only, the exemption holds for its own host:port only. From https to http is followed:
@@ -54,6 +58,7 @@ class HttpClient {
   std::vector<Exchange> follow(HttpRequest const& request, HttpLimits const& limits, std::size_t hops_max = 10);
 
  private:
+  Exchange ask(HttpRequest const& request, std::optional<std::string_view> posted, HttpLimits const& limits);
   Clock& clock_;
   AddressPolicy const& policy_;
   std::string user_agent_;

@@ -79,7 +79,7 @@ void read_tls(std::string_view line, Exchange& exchange) {
 int on_debug(CURL*, curl_infotype type, char* bytes, std::size_t size, void* data) {
   auto& transfer = *static_cast<Transfer*>(data);
   return guarded(transfer, 0, [&] {
-    if (type == CURLINFO_HEADER_OUT) transfer.exchange.request.append(bytes, size);
+    if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT) transfer.exchange.request.append(bytes, size);
     if (type == CURLINFO_TEXT) read_tls({bytes, size}, transfer.exchange);
     return 0;
   });

@@ -67,6 +67,27 @@ TEST_CASE("an exchange is kept byte for byte") {
   CHECK(exchange.request.find("Accept-Encoding") == std::string::npos);
 }
 
+TEST_CASE("what is posted is sent whole, once, and stands in the exchange") {
+  Fixture fixture;
+  std::string got;
+  LocalServer server([&](Visitor& visitor) {
+    got = visitor.read_bytes(6);
+    visitor.send(ok_head("Content-Length: 2\r\n") + "ok");
+  });
+  auto request = fixture.exempt(server, "/tsr");
+  request.headers = {{"Content-Type", "application/timestamp-query"}};
+  std::string const body("\0query", 6);
+  auto const exchange = fixture.client.post(request, body, fixture.limits);
+  REQUIRE_FALSE(exchange.failed);
+  CHECK(exchange.body == "ok");
+  CHECK(got == body);
+  REQUIRE(server.requests().size() == 1);
+  CHECK(exchange.request == server.requests()[0] + body);
+  CHECK(exchange.request.starts_with("POST /tsr HTTP/1.1\r\n"));
+  CHECK(exchange.request.find("Content-Type: application/timestamp-query\r\n") != std::string::npos);
+  CHECK(exchange.request.find("Content-Length: 6\r\n") != std::string::npos);
+}
+
 TEST_CASE("a chunked body is kept as received and told decoded") {
   Fixture fixture;
   std::string const body = "4\r\nWiki\r\n5;x=y\r\npedia\r\n0\r\nX-Trailer: late\r\n\r\n";

@@ -32,6 +32,13 @@ std::string Visitor::read_request() {
   return head;
 }
 
+std::string Visitor::read_bytes(std::size_t count) {
+  std::string bytes;
+  char byte = 0;
+  while (bytes.size() < count && readable(socket_) && recv(socket_, &byte, 1, 0) == 1) bytes += byte;
+  return bytes;
+}
+
 void Visitor::send(std::string_view bytes) {
   while (!bytes.empty()) {
     auto const sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -16,9 +16,10 @@ namespace impound::fetchers {
 class Visitor {
  public:
   explicit Visitor(int socket) : socket_(socket) {}
-  std::string read_request();         // to the empty line
-  void send(std::string_view bytes);  // stops quietly when the other side has left
-  void wait_until_gone();             // until the other side closes
+  std::string read_request();                 // to the empty line
+  std::string read_bytes(std::size_t count);  // of the body; fewer when the other side has left
+  void send(std::string_view bytes);          // stops quietly when the other side has left
+  void wait_until_gone();                     // until the other side closes
   std::string path;
 
  private:

@@ -1,0 +1,51 @@
+// The settings in force as one TOML text, which reads back as what they are.
+#include <toml++/toml.h>
+#include <sstream>
+
+#include "agent/settings/settings.h"
+
+namespace impound::agent {
+
+namespace {
+
+std::string quoted(std::string const& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>{text};
+  return out.str();
+}
+
+char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
+
+void add_timestamps(std::ostringstream& out, TimestampSettings const& timestamps) {
+  out << "\n[timestamps]\nrequired = " << timestamps.required << "\nanchor_every = \""
+      << timestamps.anchor_every.count() << "s\"\nanchor_entries = " << timestamps.anchor_entries << "\n";
+  for (AuthoritySettings const& authority : timestamps.authorities)
+    out << "\n[[timestamps.authority]]\nname = " << quoted(authority.name) << "\nurl = " << quoted(authority.url)
+        << "\nca_file = " << quoted(authority.ca_file) << "\n";
+}
+
+}  // namespace
+
+std::string effective_text(Settings const& s) {
+  std::ostringstream out;
+  out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
+      << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
+      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
+  for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
+  out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
+      << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
+  if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
+  if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
+  out << "max_files = " << s.torrent_files_max << "\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max
+      << "\ntimeout = \"" << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+  add_timestamps(out, s.timestamps);
+  for (SourceSettings const& source : s.sources) {
+    out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)
+        << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";
+    if (source.case_name) out << "case = " << quoted(source.case_name->text()) << "\n";
+    out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire) << "\"\n";
+  }
+  return out.str();
+}
+
+}  // namespace impound::agent
