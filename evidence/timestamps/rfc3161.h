@@ -56,9 +56,10 @@ class TrustedRoots {
   /// SHA-256 of each root's DER, in the file's order; never empty.
   std::vector<Sha256> const& sha256() const;
 
- private:
-  friend class TokenSignature;
   struct Certificates;
+  Certificates const& certificates() const { return *certificates_; }
+
+ private:
   std::shared_ptr<Certificates const> certificates_;
 };
 

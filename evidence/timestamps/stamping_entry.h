@@ -37,6 +37,9 @@ std::string token_file(std::uint64_t size, std::string_view authority);        /
 std::string token_chain_file(std::uint64_t size, std::string_view authority);  // … ".chain.pem"
 std::string token_crl_file(std::uint64_t size, std::string_view authority, std::size_t number);  // … ".<number>.crl"
 
+/// Whether a name in timestamps/<size>/ is one of this authority's files, or the draft (.tmp) of one.
+bool is_file_of(std::string_view name, std::string_view authority);
+
 /// A file of the vault and the SHA-256 of its bytes.
 struct KeptFile {
   std::string file;

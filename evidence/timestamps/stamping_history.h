@@ -33,6 +33,8 @@ class StampingHistory {
   std::optional<AnchoredBy> const& anchored() const { return anchored_; }
   /// Whether an entry names this path of the vault, or an open attempt asked for it.
   bool vouches_for(std::string const& path) const;
+  /// The .tsr that this path lies beside (or is), when an open attempt asked for it.
+  std::optional<std::string> open_token_of(std::string_view path) const;
 
  private:
   std::map<EntryId, StampingAttempt> open_;
