@@ -33,6 +33,7 @@ void add_status(ProgramLine& program, Invocation& invocation);
 void add_log(ProgramLine& program, Invocation& invocation);
 void add_show(ProgramLine& program, Invocation& invocation);
 void add_note(ProgramLine& program, Invocation& invocation);
+void add_timestamp(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);
 void add_import(ProgramLine& program, Invocation& invocation);

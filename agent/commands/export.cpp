@@ -5,6 +5,10 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/service/terminal.h"
+#include "agent/work/addresses.h"
+#include "agent/work/anchoring.h"
+#include "agent/work/interrupt.h"
 #include "agent/work/places.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
@@ -16,6 +20,8 @@ namespace impound::agent {
 using evidence::ReadEntry;
 
 namespace {
+
+constexpr std::chrono::seconds timestamp_wait{30};
 
 struct ExportOptions {
   std::string log;
@@ -102,9 +108,17 @@ Result<std::uint64_t> write_entries(ExportOptions const& options, VaultReading& 
 
 Result<void> run(ExportOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
+  IMPOUND_TRY(policy, address_policy(settings.allow_net));
+  IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
   // The entry about the export needs the vault's holder; opened first, so that nothing is written that nobody logs.
   auto session = Session::open(settings, "export", invocation.clock, invocation.randomness);
   if (!session) return with_init_hint(std::move(session).error(), settings);
+  if (Anchoring anchoring{*session.value(), settings, std::move(authorities), policy}; anchoring.configured()) {
+    // What is handed on has its timestamp before it leaves, if that can be had.
+    anchoring.want(true);
+    auto const standing = anchoring.wait(timestamp_wait, invocation.interrupt.descriptor());
+    if (!standing.anchored) Terminal{invocation.common.quiet}.say(text(standing));
+  }
   IMPOUND_TRY(reading, VaultReading::open(settings));
   IMPOUND_TRY(output, Output::open(options.output));
   auto entries = write_entries(options, reading, output);

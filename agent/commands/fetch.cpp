@@ -6,6 +6,7 @@
 #include "agent/service/terminal.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
+#include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/outcome_text.h"
@@ -15,6 +16,8 @@
 namespace impound::agent {
 
 namespace {
+
+constexpr std::chrono::seconds timestamp_wait{30};
 
 struct FetchOptions {
   std::vector<std::string> targets;
@@ -34,6 +37,7 @@ struct Order {
   std::vector<Target> targets;
   std::optional<CaseName> case_name;
   std::optional<std::chrono::seconds> timeout;
+  std::vector<evidence::TimestampAuthority> authorities;
 };
 
 Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
@@ -55,6 +59,8 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
   }
   IMPOUND_TRY(settings, effective_settings(common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
+  IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
+  order.authorities = std::move(authorities);
   if (!order.timeout) order.timeout = settings.torrent_timeout;
   order.settings = std::move(settings);
   order.policy = std::move(policy);
@@ -71,7 +77,8 @@ class Fetch {
         terminal_(terminal),
         client_(invocation.clock, order.policy, order.settings.user_agent),
         captures_(session, order.settings, client_, [this] { return interrupt_.asked(); }),
-        acquisitions_(session, order.settings, order.policy, terminal) {}
+        acquisitions_(session, order.settings, order.policy, terminal),
+        anchoring_(session, order.settings, order.authorities, order.policy) {}
 
   Result<ExitCode> run() {
     ExitCode worst = ExitCode::done;
@@ -92,7 +99,10 @@ class Fetch {
       worst = worse(worst, tell_outcomes());
     }
     worst = worse(worst, tell_outcomes());
-    if (acquisitions_.idle() && all_begun && !capture_cut_) return worst;
+    if (acquisitions_.idle() && all_begun && !capture_cut_) {
+      tell_timestamp();
+      return worst;
+    }
     acquisitions_.interrupt();
     terminal_.say("interrupted; what is there stays in staging, and the same command goes on from it");
     return ExitCode::interrupted;
@@ -155,6 +165,8 @@ class Fetch {
     ExitCode worst = ExitCode::done;
     for (AcquisitionOutcome const& outcome : acquisitions_.take_outcomes()) {
       terminal_.clear();
+      anchoring_.want(true);
+      ended_ = true;
       std::printf("%s\n", outcome_text(outcome).c_str());
       if (!outcome.detail.empty()) std::printf("  %s\n", shown(outcome.detail, 300).c_str());
       bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
@@ -172,6 +184,15 @@ class Fetch {
       for (std::string const& command : std::exchange(next_, {})) std::printf("next: %s\n", command.c_str());
     std::fflush(stdout);
     return worst;
+  }
+
+  /// A result that was written is worth a timestamp; nobody is kept waiting long for it.
+  void tell_timestamp() {
+    if (!anchoring_.configured() || !ended_) return;
+    std::string const said = text(anchoring_.wait(timestamp_wait, interrupt_.descriptor()));
+    terminal_.clear();
+    std::printf("%s\n", said.c_str());
+    std::fflush(stdout);
   }
 
   std::string hint_for(AcquisitionOutcome const& outcome) const {
@@ -193,7 +214,9 @@ class Fetch {
   Captures captures_;
   Acquisitions acquisitions_;
   std::vector<std::string> next_;
+  Anchoring anchoring_;
   bool capture_cut_ = false;  // by a signal
+  bool ended_ = false;        // at least one acquisition
 };
 
 Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {

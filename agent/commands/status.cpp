@@ -6,10 +6,14 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/authorities.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
+#include "agent/work/session.h"
 #include "evidence/formats/base64.h"
 #include "evidence/formats/hex.h"
+#include "evidence/timestamps/stamping_history.h"
+#include "evidence/values/utc_time.h"
 
 namespace impound::agent {
 
@@ -25,10 +29,12 @@ struct Standing {
   std::uint64_t complete = 0, partial = 0, failed = 0, captures = 0;
   std::map<Sha256, std::uint64_t> objects;  // size of each
   std::vector<Json> alerts;
+  evidence::StampingHistory stamping;
 
   void take(ReadEntry const& entry) {
     Json const& body = entry.body();
     std::string const& kind = entry.kind();
+    stamping.take(entry);
     if (kind == "source.polled") take_source(body, entry.utc());
     if (kind == "source.changed")
       sources[text_field(body, "source").value_or("?")]["state"] = text_field(body, "state").value_or("?");
@@ -66,6 +72,28 @@ struct Standing {
   }
 };
 
+/// What is anchored, what is asked for and not there yet, and which authorities this machine last failed to reach.
+Json timestamps_json(evidence::StampingHistory const& stamping, VaultReading& reading) {
+  Json told = Json::object();
+  if (auto const anchored = stamping.anchored())
+    told["anchored"] = {
+        {"size", anchored->size}, {"tokens", anchored->tokens}, {"gen_time", utc_text(anchored->gen_time_us)}};
+  if (!stamping.open().empty()) {
+    auto const& attempt = stamping.open().rbegin()->second;
+    std::size_t tokens = 0;
+    for (auto const& authority : attempt.authorities)
+      if (reading.vault->disk().facts_of(evidence::token_file(attempt.size, authority.name))) ++tokens;
+    told["pending"] = {{"size", attempt.size}, {"tokens", tokens}, {"required", attempt.required}};
+  }
+  Json failing = Json::array();
+  if (auto state = LinuxDisk::open_at(state_folder(reading.vault->identity())))
+    for (FailingAuthority const& one : failing_authorities(*state.value()))
+      failing.push_back(
+          {{"authority", one.name}, {"tries", one.tries}, {"reason", one.reason}, {"next_utc", one.next_utc}});
+  if (!failing.empty()) told["failing"] = std::move(failing);
+  return told;
+}
+
 Json to_json(Standing const& standing, VaultReading& reading) {
   Json sources = Json::array();
   for (auto const& [name, seen] : standing.sources) {
@@ -79,6 +107,7 @@ Json to_json(Standing const& standing, VaultReading& reading) {
   for (auto const& [id, hash] : standing.open) open.push_back({{"id", id}, {"info_hash", hash}});
   evidence::Checkpoint const& checkpoint = reading.log->checkpoint();
   auto const free = reading.vault->disk().free_bytes();
+  auto const& anchored = standing.stamping.anchored();
   return {{"sources", sources},
           {"jobs",
            {{"open", open},
@@ -86,7 +115,11 @@ Json to_json(Standing const& standing, VaultReading& reading) {
             {"partial", standing.partial},
             {"failed", standing.failed},
             {"captured", standing.captures}}},
-          {"log", {{"size", checkpoint.size}, {"root", base64(Bytes{checkpoint.root.bytes})}, {"anchored_size", 0}}},
+          {"log",
+           {{"size", checkpoint.size},
+            {"root", base64(Bytes{checkpoint.root.bytes})},
+            {"anchored_size", anchored ? anchored->size : 0}}},
+          {"timestamps", timestamps_json(standing.stamping, reading)},
           {"vault",
            {{"path", reading.vault->path()},
             {"held", reading.vault->held_by_writer()},
@@ -94,6 +127,23 @@ Json to_json(Standing const& standing, VaultReading& reading) {
             {"bytes", bytes},
             {"free_bytes", free ? free.value() : 0}}},
           {"alerts", standing.alerts}};
+}
+
+void print_timestamps(Json const& told) {
+  auto const number = [](Json const& n) { return static_cast<unsigned long long>(n.get<std::uint64_t>()); };
+  if (told.contains("anchored"))
+    std::printf("stamped  the first %llu entries, by %llu timestamp(s), at %s\n", number(told["anchored"]["size"]),
+                number(told["anchored"]["tokens"]), told["anchored"]["gen_time"].get<std::string>().c_str());
+  else
+    std::printf("stamped  nothing yet\n");
+  if (told.contains("pending"))
+    std::printf("         timestamp pending over %llu entries: %llu of %llu needed\n", number(told["pending"]["size"]),
+                number(told["pending"]["tokens"]), number(told["pending"]["required"]));
+  if (told.contains("failing"))
+    for (Json const& one : told["failing"])
+      std::printf("         %s failed %llu time(s), next at %s: %s\n", one["authority"].get<std::string>().c_str(),
+                  number(one["tries"]), one["next_utc"].get<std::string>().c_str(),
+                  shown(one["reason"].get<std::string>(), 200).c_str());
 }
 
 void print(Json const& status) {
@@ -105,8 +155,9 @@ void print(Json const& status) {
   std::printf("holds    %llu objects, %s; %s free\n", number(vault["objects"]),
               bytes_text(vault["bytes"].get<std::uint64_t>()).c_str(),
               bytes_text(vault["free_bytes"].get<std::uint64_t>()).c_str());
-  std::printf("log      %llu entries, root %s, not yet timestamped\n", number(status["log"]["size"]),
+  std::printf("log      %llu entries, root %s\n", number(status["log"]["size"]),
               status["log"]["root"].get<std::string>().c_str());
+  print_timestamps(status["timestamps"]);
   std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
               number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
   for (Json const& open : jobs["open"])

@@ -10,6 +10,8 @@ namespace impound::agent {
 
 namespace {
 
+constexpr std::chrono::seconds timestamp_wait{30};  // at the end
+
 struct WatchOptions {
   bool once = false;
   std::string duration;
@@ -24,6 +26,7 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   }
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
+  IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
   if (settings.sources.empty())
     return Error{Code::usage, "no source is set", settings.file.empty() ? "no settings' file was found" : settings.file,
                  "Add a [[source]], as config/impound.toml shows"};
@@ -43,9 +46,13 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
                    "\"all\" to acquire what is found");
   WatchTally tally;
   {
-    Watcher watcher{sources, *session.value(), settings, policy, invocation.interrupt, terminal};
+    Anchoring anchoring{*session.value(), settings, std::move(authorities), policy};
+    Watcher watcher{sources, *session.value(), settings, policy, anchoring, invocation.interrupt, terminal};
     auto const done = watcher.run(options.once, until);
     tally = watcher.tally();
+    if (done && tally.acquisitions > 0 && anchoring.configured())
+      terminal.say(text(anchoring.wait(invocation.interrupt.asked() ? std::chrono::seconds{0} : timestamp_wait,
+                                       invocation.interrupt.descriptor())));
     if (!done) {
       (void)session.value()->close("error");
       return done.error();

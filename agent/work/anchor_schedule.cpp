@@ -73,6 +73,11 @@ void AnchorSchedule::begun(std::int64_t now_us) {
   for (AuthorityStanding& one : authorities_) one.has_token = one.asked = false;
 }
 
+void AnchorSchedule::taken_up(std::vector<bool> const& has_token) {
+  open_ = true;
+  for (std::size_t i = 0; i < authorities_.size(); ++i) authorities_[i].has_token = has_token[i];
+}
+
 void AnchorSchedule::got_token(std::size_t authority, std::int64_t now_us) {
   AuthorityStanding& one = authorities_[authority];
   one.has_token = one.asked = true;

@@ -52,6 +52,8 @@ class AnchorSchedule {
 
   /// A round has begun; the authorities of an earlier one are forgotten.
   void begun(std::int64_t now_us);
+  /// A round of an earlier run goes on; whose token is there already.
+  void taken_up(std::vector<bool> const& has_token);
   void got_token(std::size_t authority, std::int64_t now_us);
   /// `jitter`: 0 to 255, spreads the gap by up to a quarter.
   void failed(std::size_t authority, std::string reason, std::int64_t now_us, std::uint8_t jitter);

@@ -74,16 +74,18 @@ OpenAcquisition const* Past::open_for(InfoHashes const& hashes, bool metadata_on
 void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
+  take_stamping(entry);
   if (kind == "capture.attempt") {
     open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
   } else if (kind == "capture.result") {
     take_capture_result(entry);
   } else if (kind == "acquisition.attempt") {
-    OpenAcquisition open{.attempt = entry.id(), .hashes = hashes_field(body), .body = body};
+    OpenAcquisition& open = open_.emplace(entry.id(), OpenAcquisition{.attempt = entry.id()}).first->second;
+    open.hashes = hashes_field(body);
+    open.body = body;
     open.case_name = entry.case_name();
     open.by_person = entry.json.contains("by");
     open.metadata_only = body.value("metadata_only", Json(false)) == true;
-    open_.emplace(entry.id(), std::move(open));
   } else if (kind == "acquisition.metadata" && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end()) {
       open->second.metadata_entry = entry.id();
@@ -104,6 +106,27 @@ void Past::take(ReadEntry const& entry) {
   } else if (kind == "settings.loaded") {
     settings_sha256_ = text_field(body, "sha256").value_or("");
   }
+}
+
+void Past::take_stamping(ReadEntry const& entry) {
+  auto const before = stamping_.anchored();
+  stamping_.take(entry);
+  size_ = entry.index + 1;
+  if (entry.kind() == "acquisition.result" || entry.kind() == "exhibit.imported") last_result_ = entry.index;
+  if (evidence::is_about_timestamps(entry.kind())) about_timestamps_.push_back(entry.index);
+  bool const moved = stamping_.anchored() && (!before || before->size < stamping_.anchored()->size);
+  if (entry.index == 0 || moved) since_utc_ = entry.utc();
+}
+
+Unanchored Past::unanchored() const {
+  std::uint64_t const covered = stamping_.anchored() ? stamping_.anchored()->size : 0;
+  Unanchored left;
+  if (size_ <= covered) return left;
+  auto const first = std::lower_bound(about_timestamps_.begin(), about_timestamps_.end(), covered);
+  left.entries = size_ - covered - static_cast<std::uint64_t>(about_timestamps_.end() - first);
+  left.result = last_result_ && *last_result_ >= covered;
+  if (left.entries > 0) left.since_utc = since_utc_;
+  return left;
 }
 
 void Past::take_capture_result(ReadEntry const& entry) {

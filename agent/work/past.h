@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "evidence/custody_entry.h"
+#include "evidence/timestamps/stamping_history.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/info_hash.h"
 
@@ -28,11 +29,11 @@ struct SealedBefore {
 
 struct OpenAcquisition {
   EntryId attempt;
-  InfoHashes hashes;
-  Json body;  // of the attempt: trackers, peers, limits
-  std::optional<CaseName> case_name;
-  std::optional<EntryId> metadata_entry;
-  std::optional<Sha256> torrent;                 // object that holds the .torrent or the info dict
+  InfoHashes hashes{};
+  Json body{};  // of the attempt: trackers, peers, limits
+  std::optional<CaseName> case_name{};
+  std::optional<EntryId> metadata_entry{};
+  std::optional<Sha256> torrent{};               // object that holds the .torrent or the info dict
   bool torrent_is_whole = false;                 // a .torrent, not only an info dict
   bool by_person = false;                        // a command's, not a source's
   bool metadata_only = false;                    // the payload was not asked for
@@ -43,6 +44,13 @@ struct OpenAcquisition {
 struct OpenCapture {
   Json body;
   std::optional<CaseName> case_name;
+};
+
+/// What no timestamp covers yet.
+struct Unanchored {
+  std::uint64_t entries = 0;  // those about timestamps not counted
+  bool result = false;        // an acquisition's result or an import is among them
+  std::string since_utc;      // about the oldest of them; "" when there is none
 };
 
 class Past {
@@ -71,9 +79,12 @@ class Past {
   bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit.text()); }
   std::set<Sha256> const& objects() const { return objects_; }
   std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
+  evidence::StampingHistory const& stamping() const { return stamping_; }
+  Unanchored unanchored() const;
   std::string const& settings_sha256() const { return settings_sha256_; }
 
  private:
+  void take_stamping(evidence::ReadEntry const& entry);
   void take_capture_result(evidence::ReadEntry const& entry);
   void take_exhibit(evidence::ReadEntry const& entry);
   void take_acquisition_result(evidence::ReadEntry const& entry);
@@ -88,6 +99,11 @@ class Past {
   std::set<Sha256> objects_;
   std::map<std::string, std::uint64_t> warc_ends_;
   std::string settings_sha256_;
+  evidence::StampingHistory stamping_;
+  std::uint64_t size_ = 0;
+  std::vector<std::uint64_t> about_timestamps_;  // indexes
+  std::optional<std::uint64_t> last_result_;     // index
+  std::string since_utc_;                        // of entry 0, then of the newest result that anchored the log
 };
 
 /// No entry holds a longer list.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "evidence/timestamps/stamping_entry.h"
+
 namespace impound::agent {
 
 namespace {
@@ -157,6 +159,7 @@ void Recorder::serve(std::deque<Request> batch) {
     }
     for (std::size_t i = 0; i < ids.size(); ++i) {
       evidence::EntryDraft const& draft = request->drafts[i];
+      if (!evidence::is_about_timestamps(draft.kind)) ++recorded_;
       spdlog::info("entry kind={} id={}{}", draft.kind, ids[i].text(), draft.of ? " of=" + draft.of->text() : "");
     }
     request->answer.set_value(std::move(ids));

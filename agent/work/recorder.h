@@ -6,6 +6,7 @@
 // sync the log is poisoned: every call returns that error. A step of the wall clock is logged before the next entry.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -46,6 +47,8 @@ class Recorder {
   Result<void> publish();
   /// Publishes and ends the thread. Later calls fail.
   Result<void> stop();
+  /// Entries that were acknowledged so far, those about timestamps not counted. Any thread.
+  std::uint64_t recorded() const { return recorded_.load(); }
 
  private:
   struct Request {
@@ -67,6 +70,7 @@ class Recorder {
   std::condition_variable arrived_;
   std::deque<Request> waiting_;
   bool stopping_ = false;
+  std::atomic<std::uint64_t> recorded_ = 0;
   std::optional<Error> poisoned_;                                        // writer thread only
   std::optional<std::chrono::steady_clock::time_point> unsigned_since_;  // writer thread only
   std::thread thread_;

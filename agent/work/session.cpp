@@ -216,12 +216,18 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
   for (std::string const& name : objects)
     IMPOUND_CHECK(incident("an object that no entry names was set aside", name, ""));
+  IMPOUND_TRY(stamps, evidence::set_aside_unnamed_timestamps(disk(), past_.stamping()));
+  for (std::string const& name : stamps)
+    IMPOUND_CHECK(incident("a timestamp's file that no entry names was set aside", name, ""));
 
   Json attempts = Json::array();
-  std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();
+  std::size_t const open =
+      past_.open_acquisitions().size() + past_.open_captures().size() + past_.stamping().open().size();
   for (auto const& [id, attempt] : past_.open_acquisitions())
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   for (auto const& [id, capture] : past_.open_captures())
+    if (attempts.size() < entry_list_max) attempts.push_back(id.text());
+  for (auto const& [id, stamping] : past_.stamping().open())
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0)
     return evidence::make_reserve(disk());

@@ -55,6 +55,8 @@ class Session {
 
   evidence::Vault& vault() { return *vault_; }
   Disk& disk() { return vault_->disk(); }
+  /// The folder of what this machine remembers of the vault; nothing in it is evidence.
+  Disk& state() { return *state_; }
   Recorder& recorder() { return *recorder_; }
   evidence::Sealing& sealing() { return *sealing_; }
   Past& past() { return past_; }

@@ -58,7 +58,7 @@ Result<WatchedSource> watched_source(SourceSettings const& settings) {
 }
 
 Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-                 fetchers::AddressPolicy const& policy, Interrupt& interrupt, Terminal& terminal)
+                 fetchers::AddressPolicy const& policy, Anchoring& anchoring, Interrupt& interrupt, Terminal& terminal)
     : session_(session),
       settings_(settings),
       interrupt_(interrupt),
@@ -66,7 +66,8 @@ Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Se
       client_(session.clock(), policy, settings.user_agent),
       pace_(session.clock()),
       captures_(session, settings, client_, [this] { return interrupt_.asked(); }),
-      acquisitions_(session, settings, policy, terminal) {
+      acquisitions_(session, settings, policy, terminal),
+      anchoring_(anchoring) {
   for (WatchedSource const& source : sources) {
     State state;
     state.source = &source;
@@ -347,6 +348,7 @@ Result<void> Watcher::acquire(State& state, TorrentTarget target, EntryId const&
 void Watcher::tell_outcomes() {
   for (AcquisitionOutcome const& outcome : acquisitions_.take_outcomes()) {
     ++tally_.acquisitions;
+    anchoring_.want(false);
     if (outcome.state != "complete") ++tally_.acquisitions_failed;
     terminal_.say(outcome_text(outcome));
   }

@@ -14,6 +14,7 @@
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
 #include "agent/work/acquisition.h"
+#include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/session.h"
@@ -47,7 +48,7 @@ struct WatchTally {
 class Watcher {
  public:
   Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-          fetchers::AddressPolicy const& policy, Interrupt& interrupt, Terminal& terminal);
+          fetchers::AddressPolicy const& policy, Anchoring& anchoring, Interrupt& interrupt, Terminal& terminal);
 
   /// `once`: every source is polled once and all that follows from it is worked off. Otherwise until a signal, or until
   /// `until` has passed.
@@ -111,6 +112,7 @@ class Watcher {
   fetchers::Pace pace_;
   Captures captures_;
   Acquisitions acquisitions_;
+  Anchoring& anchoring_;
   std::vector<State> states_;
   WatchTally tally_;
 };

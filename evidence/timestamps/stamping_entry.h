@@ -31,6 +31,9 @@ inline constexpr std::size_t authorities_max = 50;
 /// [a-z0-9][a-z0-9._-]{0,63}: an authority's name becomes a file's.
 bool authority_name_allowed(std::string_view name);
 
+/// timestamp.attempt and timestamp.result: no timestamp is asked for because of them.
+inline bool is_about_timestamps(std::string_view kind) { return kind.starts_with("timestamp."); }
+
 std::string checkpoint_file(std::uint64_t size);                               // "log/checkpoints/<size>"
 std::string timestamp_folder(std::uint64_t size);                              // "timestamps/<size>"
 std::string token_file(std::uint64_t size, std::string_view authority);        // "timestamps/<size>/<authority>.tsr"
