@@ -79,11 +79,12 @@ void Past::take(ReadEntry const& entry) {
   } else if (kind == "capture.result") {
     take_capture_result(entry);
   } else if (kind == "acquisition.attempt") {
-    OpenAcquisition open{.attempt = entry.id(), .hashes = hashes_field(body), .body = body};
+    OpenAcquisition& open = open_.emplace(entry.id(), OpenAcquisition{.attempt = entry.id()}).first->second;
+    open.hashes = hashes_field(body);
+    open.body = body;
     open.case_name = entry.case_name();
     open.by_person = entry.json.contains("by");
     open.metadata_only = body.value("metadata_only", Json(false)) == true;
-    open_.emplace(entry.id(), std::move(open));
   } else if (kind == "acquisition.metadata" && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end()) {
       open->second.metadata_entry = entry.id();

@@ -28,11 +28,11 @@ struct SealedBefore {
 
 struct OpenAcquisition {
   EntryId attempt;
-  InfoHashes hashes;
-  Json body;  // of the attempt: trackers, peers, limits
-  std::optional<CaseName> case_name;
-  std::optional<EntryId> metadata_entry;
-  std::optional<Sha256> torrent;                 // object that holds the .torrent or the info dict
+  InfoHashes hashes{};
+  Json body{};  // of the attempt: trackers, peers, limits
+  std::optional<CaseName> case_name{};
+  std::optional<EntryId> metadata_entry{};
+  std::optional<Sha256> torrent{};               // object that holds the .torrent or the info dict
   bool torrent_is_whole = false;                 // a .torrent, not only an info dict
   bool by_person = false;                        // a command's, not a source's
   bool metadata_only = false;                    // the payload was not asked for
