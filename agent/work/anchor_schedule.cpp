@@ -75,7 +75,16 @@ void AnchorSchedule::begun(std::int64_t now_us) {
 
 void AnchorSchedule::taken_up(std::vector<bool> const& has_token) {
   open_ = true;
-  for (std::size_t i = 0; i < authorities_.size(); ++i) authorities_[i].has_token = has_token[i];
+  for (std::size_t i = 0; i < authorities_.size(); ++i) {
+    authorities_[i].has_token = has_token[i];
+    authorities_[i].asked = true;  // by the earlier run: a newer checkpoint may take the round's place at once
+  }
+}
+
+void AnchorSchedule::asking(std::size_t authority, std::int64_t now_us) {
+  AuthorityStanding& one = authorities_[authority];
+  one.last_asked_us = now_us;
+  one.not_before_us = std::max(one.not_before_us, now_us + rules_.gap_us);
 }
 
 void AnchorSchedule::got_token(std::size_t authority, std::int64_t now_us) {
@@ -103,6 +112,12 @@ bool AnchorSchedule::met() const {
   bool const nobody_left = std::all_of(authorities_.begin(), authorities_.end(),
                                        [](AuthorityStanding const& one) { return one.has_token || one.tries > 0; });
   return open_ && nobody_left && tokens() >= rules_.required;
+}
+
+bool AnchorSchedule::hopeless() const {
+  auto const could = std::count_if(authorities_.begin(), authorities_.end(),
+                                   [](AuthorityStanding const& one) { return one.has_token || one.tries == 0; });
+  return open_ && static_cast<std::size_t>(could) < rules_.required;
 }
 
 void AnchorSchedule::ended() {

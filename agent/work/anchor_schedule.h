@@ -54,11 +54,15 @@ class AnchorSchedule {
   void begun(std::int64_t now_us);
   /// A round of an earlier run goes on; whose token is there already.
   void taken_up(std::vector<bool> const& has_token);
+  /// Is about to be asked: from now on its minute runs, however the asking ends.
+  void asking(std::size_t authority, std::int64_t now_us);
   void got_token(std::size_t authority, std::int64_t now_us);
   /// `jitter`: 0 to 255, spreads the gap by up to a quarter.
   void failed(std::size_t authority, std::string reason, std::int64_t now_us, std::uint8_t jitter);
   /// Enough tokens, and of those without one nobody who might answer: a round does not wait for a broken authority.
   bool met() const;
+  /// Too few tokens even if everybody answers who did not fail.
+  bool hopeless() const;
   void ended();
 
   bool open() const { return open_; }

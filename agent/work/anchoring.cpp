@@ -276,12 +276,19 @@ void Anchoring::ask_one(std::size_t index) {
 Result<void> Anchoring::ask(std::vector<std::size_t> const& authorities) {
   {
     std::lock_guard const hold{lock_};
-    if (fresh() == 0) begun_ = wanted_;  // the open round covers whatever was wanted since
+    for (std::size_t index : authorities) schedule_.asking(index, session_.clock().boot_us());
   }
+  keep_memory();  // before anybody is asked: who starts again and again asks no more often for that
   for (std::size_t index : authorities) {
     if (stopping_) return ok();
     ask_one(index);
   }
+  keep_memory();
+  settle_round();
+  return ok();
+}
+
+void Anchoring::keep_memory() {
   std::vector<AuthorityStanding> standings;
   {
     std::lock_guard const hold{lock_};
@@ -289,8 +296,6 @@ Result<void> Anchoring::ask(std::vector<std::size_t> const& authorities) {
   }
   if (auto kept = remember(session_.state(), standings, session_.clock()); !kept)
     spdlog::warn("timestamps: what is known of the authorities is not kept: {}", line(kept.error()));
-  settle_round();
-  return ok();
 }
 
 /// After the authorities were asked: the round is over, or its failure is told to who waits.
@@ -299,7 +304,8 @@ void Anchoring::settle_round() {
   {
     std::lock_guard const hold{lock_};
     met = schedule_.met();
-    if (!met) failed_ = begun_;
+    if (fresh() == 0) begun_ = wanted_;  // the round covers whatever was wanted since
+    if (schedule_.hopeless()) failed_ = begun_;
   }
   if (!met) return;
   std::uint64_t const size = round_->body.size;

@@ -62,6 +62,7 @@ class Anchoring {
   Result<void> finish(std::optional<std::uint64_t> superseded_by);
   Result<void> supersede_left_over(std::uint64_t by);
   Result<void> write_result(Round const& round, std::optional<std::uint64_t> superseded_by);
+  void keep_memory();
   void settle_round();
   std::uint64_t fresh() const { return before_ + session_.recorder().recorded() - covered_; }
   Standing standing() const;

@@ -151,4 +151,29 @@ TEST_CASE("anchoring: for a person the long gaps do not hold, the minute does") 
   CHECK(schedule.next(last + 2 * minute).kind == Kind::wait);  // that try was theirs; the long gaps hold again
 }
 
+TEST_CASE("anchoring: a round of an earlier run gives way to a newer checkpoint, or goes on when there is none") {
+  auto schedule = two_of_two();
+  schedule.taken_up({true, false});
+  CHECK(schedule.next(0).kind == Kind::ask);
+  CHECK(schedule.next(0).authorities == Indexes{1});
+  schedule.fresh(2, 0);
+  schedule.want(0, true);
+  CHECK(schedule.next(0).kind == Kind::begin);
+}
+
+TEST_CASE("anchoring: hopeless is what no answer can mend, not what only has to wait for its minute") {
+  auto schedule = two_of_two();
+  schedule.fresh(1, 0);
+  schedule.want(0, false);
+  schedule.begun(0);
+  schedule.asking(0, 0);
+  schedule.got_token(0, 0);
+  CHECK_FALSE(schedule.hopeless());
+  CHECK_FALSE(schedule.met());
+  schedule.asking(1, 0);
+  CHECK(schedule.next(minute - 1).authorities.empty());
+  schedule.failed(1, "gone", 0, 0);
+  CHECK(schedule.hopeless());
+}
+
 }  // namespace impound::agent

@@ -1,0 +1,263 @@
+"""Timestamps: two authorities over `openssl ts -reply` stamp the log's checkpoints, whatever they or the network do in between."""
+import json
+import re
+import subprocess
+
+import harness
+
+ORIGIN = "test.example/custody"
+
+
+class Authorities:
+    """Two authorities on 127.0.0.1, each with a root of its own, and the settings that name them."""
+
+    def __init__(self, world, crl=False, required=2):
+        harness.need("openssl")
+        self.world, self.servers, self.ports = world, {}, {}
+        for name in ("first", "second"):
+            port = self.ports[name] = harness.free_port()
+            words = ["make", world.folder / name, f"{name}:sha256"]
+            if crl:
+                words += ["--crl-url", f"http://127.0.0.1:{port}/ca.crl"]
+            subprocess.run([harness.PYTHON, harness.SUPPORT / "tsa_server.py", *map(str, words)], check=True)
+            self.start(name)
+        tables = "".join(f'[[timestamps.authority]]\nname = "{name}"\nurl = "http://127.0.0.1:{port}/tsr"\n'
+                         f'ca_file = "{world.folder / name / "root.pem"}"\n' for name, port in self.ports.items())
+        self.config = world.settings(f"[timestamps]\nrequired = {required}\n{tables}")
+        world.env["IMPOUND_CONFIG"] = str(self.config)
+
+    def start(self, name):
+        server = self.world.start(f"tsa-{name}", [harness.PYTHON, harness.SUPPORT / "tsa_server.py", "serve", self.world.folder / name,
+                                                  name, "--listen", f"127.0.0.1:{self.ports[name]}"])
+        server.wait_for_line("ready")
+        self.servers[name] = server
+
+    def behave(self, name, how):
+        (self.world.folder / name / f"{name}.behaviour").write_text(how)
+
+    def asked(self, name):
+        log = self.world.folder / name / f"{name}.requests.log"
+        return [line for line in log.read_text().splitlines() if line.startswith("POST")] if log.exists() else []
+
+
+def age(world, minutes=120):
+    """The authorities were last asked long ago: the memory of it, put back."""
+    path = world.state() / "timestamps.json"
+    memory = json.loads(path.read_text())
+    for one in memory.values():
+        for key in ("last_asked_utc", "not_before_utc"):
+            year = int(one[key][:4]) - 1
+            one[key] = f"{year}{one[key][4:]}"
+    path.write_text(json.dumps(memory))
+
+
+def imported(world, text="mail"):
+    path = world.folder / f"{text}.eml"
+    path.write_text(text)
+    return world.impound("import", path, "--case", "emleaks", "--source", "a source")
+
+
+def stamps(world):
+    """(attempts, results) of the log, and each result belongs to an attempt."""
+    attempts, results = world.of_kind("timestamp.attempt"), world.of_kind("timestamp.result")
+    assert {one["of"] for one in results} <= {one["id"] for one in attempts}
+    assert len({one["of"] for one in results}) == len(results), "one result an attempt"
+    return attempts, results
+
+
+def check_with_openssl(world, result):
+    """Each token of the result straight from the vault, with openssl alone."""
+    size = result["body"]["size"]
+    for token in result["body"]["tokens"]:
+        root = world.folder / token["authority"] / "root.pem"
+        subprocess.run(["openssl", "ts", "-verify", "-data", world.vault / "log" / "checkpoints" / str(size), "-in", world.vault / token["file"],
+                        "-CAfile", root], check=True, capture_output=True)
+        assert harness.sha256(world.vault / token["file"]) == token["sha256"]
+        assert harness.sha256(world.vault / token["chain"]["file"]) == token["chain"]["sha256"]
+
+
+def test_the_newest_checkpoint_is_stamped_by_both_and_openssl_agrees(world):
+    authorities = Authorities(world)
+    world.init()
+    imported(world)
+    done = world.impound("timestamp")
+    assert "anchored" in done.out and "by 2 timestamp(s)" in done.out, done
+    attempts, results = stamps(world)
+    assert len(attempts) == len(results) == 1
+    body = attempts[0]["body"]
+    assert body["required"] == 2 and [one["name"] for one in body["authorities"]] == ["first", "second"], body
+    assert results[0]["body"]["state"] == "complete" and len(results[0]["body"]["tokens"]) == 2, results
+    check_with_openssl(world, results[0])
+    status = world.impound("status", "--json").json()
+    assert status["log"]["anchored_size"] == body["size"] and "pending" not in status["timestamps"], status
+    verdict = world.verify()
+    assert verdict["timestamps"] == 2, verdict
+    assert [len(authorities.asked(name)) for name in ("first", "second")] == [1, 1]
+
+
+def test_no_authority_is_asked_twice_within_a_minute(world):
+    authorities = Authorities(world)
+    world.init()
+    imported(world)
+    world.impound("timestamp")
+    done = world.impound("export", "--log", "jsonl", "--output", world.folder / "log.jsonl")
+    assert "timestamp pending" in done.err, done
+    assert [len(authorities.asked(name)) for name in ("first", "second")] == [1, 1]
+    age(world)
+    done = world.impound("export", "--log", "jsonl", "--output", world.folder / "log2.jsonl")
+    assert "timestamp pending" not in done.err, done
+    assert [len(authorities.asked(name)) for name in ("first", "second")] == [2, 2]
+    attempts, results = stamps(world)
+    assert [one["body"]["state"] for one in results] == ["complete"] * 2, results
+    exported = world.entries()[-2]
+    assert exported["kind"] == "export.created", "stamped before it leaves"
+    assert world.verify()["timestamps"] == 4
+
+
+def test_k_of_n_is_met_without_the_broken_one_and_says_so(world):
+    authorities = Authorities(world, required=1)
+    authorities.behave("second", "status 503")
+    world.init()
+    imported(world)
+    assert "by 1 timestamp(s)" in world.impound("timestamp").out
+    result = stamps(world)[1][0]["body"]
+    assert result["state"] == "met" and [one["authority"] for one in result["tokens"]] == ["first"], result
+    assert [(one["authority"], one["tries"]) for one in result["failed"]] == [("second", 1)] and "503" in result["failed"][0]["reason"], result
+    failing = world.impound("status", "--json").json()["timestamps"]["failing"]
+    assert failing[0]["authority"] == "second" and failing[0]["tries"] == 1, failing
+    assert world.verify()["ok"] is True
+
+
+def refusal(world, how, reason):
+    authorities = Authorities(world)
+    authorities.behave("second", how)
+    world.init()
+    imported(world)
+    done = world.impound("timestamp", code=1)
+    assert "timestamp pending: 1 of 2 needed" in done.out and re.search(reason, done.out), done
+    attempts, results = stamps(world)
+    assert len(attempts) == 1 and results == [], "it stays open"
+    status = world.impound("status", "--json").json()["timestamps"]
+    assert status["pending"]["tokens"] == 1 and status["pending"]["required"] == 2, status
+    assert world.verify()["ok"] is True, "what an open attempt has is no problem"
+    # Good again: the next command goes on with the same attempt, or over a newer checkpoint.
+    (world.folder / "second" / "second.behaviour").unlink()
+    age(world)
+    assert "by 2 timestamp(s)" in world.impound("timestamp").out
+    attempts, results = stamps(world)
+    assert results[-1]["body"]["state"] == "complete" and len(results) == len(attempts), (attempts, results)
+    assert world.verify()["ok"] is True
+
+
+def test_a_wrong_nonce_is_refused_and_retried(world):
+    refusal(world, "wrong_nonce", "nonce")
+
+
+def test_a_wrong_imprint_is_refused_and_retried(world):
+    refusal(world, "wrong_imprint", "over other bytes")
+
+
+def test_a_rejection_is_told_with_its_text(world):
+    refusal(world, "reject", "Message digest algorithm is not supported")
+
+
+def test_garbage_is_refused(world):
+    refusal(world, "garbage", "second: ")
+
+
+def test_trailing_bytes_are_refused(world):
+    refusal(world, "trailing", "second: ")
+
+
+def test_too_long_an_answer_is_refused(world):
+    refusal(world, "big", "too long")
+
+
+def test_a_slow_authority_holds_nobody_up(world):
+    authorities = Authorities(world)
+    authorities.behave("second", "slow 600")
+    world.init()
+    imported(world)
+    done = world.impound("timestamp", code=1, seconds=60)
+    assert "timestamp pending: 1 of 2 needed" in done.out and "no answer in time" in done.out, done
+    assert world.verify()["ok"] is True
+
+
+def test_offline_nothing_is_lost_and_one_checkpoint_covers_all(world):
+    authorities = Authorities(world)
+    for server in authorities.servers.values():
+        server.stop()
+    world.init()
+    for text in ("one", "two", "three"):
+        imported(world, text)
+    assert world.impound("timestamp", code=1).out.startswith("timestamp pending: 0 of 2 needed")
+    for name in list(authorities.servers):
+        authorities.start(name)
+    age(world)
+    imported(world, "four")
+    assert "by 2 timestamp(s)" in world.impound("timestamp").out
+    attempts, results = stamps(world)
+    assert [one["body"]["state"] for one in results] == ["superseded", "complete"], results
+    assert results[0]["body"]["superseded_by"] == results[1]["body"]["size"] == attempts[1]["body"]["size"], results
+    kinds = world.kinds()
+    assert results[1]["body"]["size"] > max(at for at, kind in enumerate(kinds) if kind == "exhibit.sealed"), kinds
+    assert world.verify()["timestamps"] == 2
+
+
+def test_killed_between_the_tokens_the_attempt_goes_on(world):
+    authorities = Authorities(world)
+    authorities.behave("second", "slow 600")
+    world.init()
+    imported(world)
+    running = world.start_impound("timestamp")
+    harness.wait_until(lambda: authorities.asked("second"), 30, "the second authority to be asked")
+    running.process.kill()
+    running.wait()
+    (world.folder / "second" / "second.behaviour").unlink()
+    age(world)
+    before = len(authorities.asked("first"))
+    assert "by 2 timestamp(s)" in world.impound("timestamp", seconds=120).out
+    attempts, results = stamps(world)
+    assert len(results) == len(attempts) and results[-1]["body"]["state"] == "complete", (attempts, results)
+    assert before == 1 and world.verify()["ok"] is True
+    assert not list((world.vault / "staging" / "torn").iterdir()), "what an open attempt asked for is not set aside"
+
+
+def test_crls_are_kept_with_the_token(world):
+    authorities = Authorities(world, crl=True)
+    allowed = [word for port in authorities.ports.values() for word in ("--allow-net", f"127.0.0.1/32:{port}")]
+    world.init()
+    imported(world)
+    world.impound("timestamp", *allowed)
+    tokens = stamps(world)[1][0]["body"]["tokens"]
+    assert all(len(one["crls"]) == 1 and one.get("crls_missing", 0) == 0 for one in tokens), tokens
+    for one in tokens:
+        assert harness.sha256(world.vault / one["crls"][0]["file"]) == one["crls"][0]["sha256"]
+    assert world.verify()["ok"] is True
+
+
+def test_p5_a_crl_url_in_a_certificate_leads_nowhere_by_itself(world):
+    authorities = Authorities(world, crl=True)
+    world.init()
+    imported(world)
+    world.impound("timestamp")
+    tokens = stamps(world)[1][0]["body"]["tokens"]
+    assert all("crls" not in one and one["crls_missing"] == 1 for one in tokens), tokens
+    for name in authorities.ports:
+        assert "GET" not in (world.folder / name / f"{name}.requests.log").read_text(), "the table was passed by"
+    assert world.verify()["ok"] is True
+
+
+def test_wrong_settings_are_judged_before_the_vault_is_opened(world):
+    authorities = Authorities(world)
+    text = authorities.config.read_text()
+    (world.folder / "second" / "root.pem").write_text("no certificate\n")
+    done = world.refused(2, "timestamp")
+    assert "second" in done.err and "root.pem" in done.err, done
+    world.settings(text[:text.rindex("[[")])
+    assert "twice or more" in world.refused(2, "timestamp").err
+    world.settings("")
+    assert "no time-stamping authority is set" in world.refused(2, "timestamp").err
+
+
+harness.main(globals())
