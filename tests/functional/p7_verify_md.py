@@ -97,6 +97,10 @@ def test_a_damaged_vault_makes_them_fail(world):
             refused(world, **key)
             away.rename(file)
             damaged += 2
+    # What no other check would notice: still JSON, still of its length, only not what was signed.
+    bundle = next(file for file in files if "/entries/" in str(file))
+    with harness.byte_changed(bundle, bundle.read_bytes().index(b'"salt":"') + len('"salt":"')):
+        refused(world, **key)
     for name in ("objects/00/added", "warc/added.warc.gz"):
         (world.vault / name).write_bytes(b"planted")
         refused(world, **key)
