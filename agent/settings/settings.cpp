@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -132,9 +133,20 @@ Result<void> read_network(Section in, Settings& to) {
   return in.done();
 }
 
+/// SHA-256 names every object and cannot be left out; the other two come together.
+Result<void> read_digests(Section& in, Settings& to) {
+  std::vector<std::string> names;
+  IMPOUND_CHECK(in.texts("digests", names));
+  if (in.table_.get("digests") == nullptr) return ok();
+  std::sort(names.begin(), names.end());
+  to.all_digests = names == std::vector<std::string>{"md5", "sha1", "sha256"};
+  if (to.all_digests || names == std::vector<std::string>{"sha256"}) return ok();
+  return in.wrong(*in.table_.get("digests"), "digests", "must be [\"sha256\"] or [\"sha256\", \"sha1\", \"md5\"]");
+}
+
 Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.only("dht", "off"));
-  IMPOUND_CHECK(in.only("digests", ""));
+  IMPOUND_CHECK(read_digests(in, to));
   IMPOUND_TRY(metadata, in.duration("metadata_timeout"));
   if (metadata) to.metadata_timeout = *metadata;
   IMPOUND_TRY(timeout, in.duration("timeout"));
@@ -302,8 +314,10 @@ std::string effective_text(Settings const& s) {
       << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
-  out << "max_files = " << s.torrent_files_max << "\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max
-      << "\ntimeout = \"" << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+  out << "max_files = " << s.torrent_files_max << "\ndigests = [\"sha256\""
+      << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
+      << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
+      << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
   for (SourceSettings const& source : s.sources) {
     out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)
         << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";

@@ -45,6 +45,7 @@ struct Settings {
   std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte
   std::optional<std::uint64_t> torrent_bytes_max;
   std::uint64_t torrent_files_max = 100'000;
+  bool all_digests = false;  // SHA-1 and MD5 at sealing, too; else they follow when `watch` has nothing else to do
 
   std::uint64_t capture_bytes_max = 16 * 1024 * 1024;
   std::chrono::seconds capture_timeout{60};

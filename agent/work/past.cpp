@@ -74,6 +74,7 @@ OpenAcquisition const* Past::open_for(InfoHashes const& hashes, bool metadata_on
 void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
+  digests_.take(kind, body, entry.id(), entry.of());
   if (kind == "capture.attempt") {
     open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
   } else if (kind == "capture.result") {

@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "agent/work/digests_due.h"
 #include "evidence/custody_entry.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/info_hash.h"
@@ -72,6 +73,8 @@ class Past {
   std::set<Sha256> const& objects() const { return objects_; }
   std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
   std::string const& settings_sha256() const { return settings_sha256_; }
+  /// Exhibits that still lack SHA-1 and MD5; those of this run are added as they are sealed.
+  DigestsDue& digests() { return digests_; }
 
  private:
   void take_capture_result(evidence::ReadEntry const& entry);
@@ -88,6 +91,7 @@ class Past {
   std::set<Sha256> objects_;
   std::map<std::string, std::uint64_t> warc_ends_;
   std::string settings_sha256_;
+  DigestsDue digests_;
 };
 
 /// No entry holds a longer list.

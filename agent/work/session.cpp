@@ -135,7 +135,8 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
               evidence::CustodyLog::open(session->disk(), *session->state_, *session->key_, identity.origin, rollback));
   std::uint64_t const recovered_entries = log->recovered_entries();
   IMPOUND_CHECK(session->read_past(identity.vkey));
-  IMPOUND_CHECK(session->start_recording(command, std::move(log)));
+  auto const digests = settings.all_digests ? evidence::SealWith::sha256_sha1_md5 : evidence::SealWith::sha256;
+  IMPOUND_CHECK(session->start_recording(command, std::move(log), digests));
   if (!accept_rollback.empty()) IMPOUND_CHECK(session->accept(accept_rollback, who(settings)));
   IMPOUND_CHECK(session->recover(recovered_entries));
   IMPOUND_CHECK(session->record_settings(settings));
@@ -152,7 +153,8 @@ Result<void> Session::read_past(std::string const& vkey) {
   });
 }
 
-Result<void> Session::start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log) {
+Result<void> Session::start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log,
+                                      evidence::SealWith digests) {
   evidence::EntryMaker maker{clock_, randomness_};
   EntryId const id = new_id();
   maker.session(id);
@@ -165,10 +167,12 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   sealing_ = std::make_unique<evidence::Sealing>(
       disk(), ::getuid(),
       [this](std::vector<EntryDraft> drafts) -> Result<void> {
+        std::vector<EntryDraft> const sealed = drafts;
         IMPOUND_CHECK(recorder_->record(std::move(drafts)));
+        for (EntryDraft const& draft : sealed) past_.digests().take(draft.kind, draft.body, *draft.id, {});
         return ok();
       },
-      pause_for_lease);
+      pause_for_lease, evidence::SealingLimits{}, digests);
   IMPOUND_CHECK(recorder_->record(EntryDraft{"agent.started", started_body(command), {}, {}, {}, {}, id}));
   return ok();
 }

@@ -69,7 +69,8 @@ class Session {
  private:
   Session(Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
   Result<void> read_past(std::string const& vkey);
-  Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log);
+  Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log,
+                               evidence::SealWith digests);
   Result<void> accept(std::string const& rollback, evidence::By const& by);
   Result<void> recover(std::uint64_t recovered_entries);
   Result<void> tell_of_sealing();

@@ -15,6 +15,7 @@
 #include "agent/settings/settings.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/capture.h"
+#include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/session.h"
 #include "fetchers/http/client.h"
@@ -101,6 +102,7 @@ class Watcher {
   void tell_outcomes();
   std::int64_t now_us();
   std::chrono::milliseconds until_next(bool once);
+  Result<void> wait_idly(std::chrono::milliseconds wait);
   bool worked_off() const;
 
   Session& session_;
@@ -111,6 +113,7 @@ class Watcher {
   fetchers::Pace pace_;
   Captures captures_;
   Acquisitions acquisitions_;
+  IdleDigests digests_;
   std::vector<State> states_;
   WatchTally tally_;
 };

@@ -208,6 +208,8 @@ class Verification {
     verdict_.entries = log_.size();
     verdict_.exhibits = named().exhibits;
     verdict_.captures = named().captures;
+    verdict_.objects_named = named().objects.size();
+    verdict_.records_named = named().named_records();
   }
 
   void check_identity() {
