@@ -86,7 +86,11 @@ Json to_json(Standing const& standing, VaultReading& reading) {
             {"partial", standing.partial},
             {"failed", standing.failed},
             {"captured", standing.captures}}},
-          {"log", {{"size", checkpoint.size}, {"root", base64(Bytes{checkpoint.root.bytes})}, {"anchored_size", 0}}},
+          {"log",
+           {{"size", checkpoint.size},
+            {"root", base64(Bytes{checkpoint.root.bytes})},
+            {"anchored_size", 0},
+            {"vkey", reading.log->key().vkey()}}},
           {"vault",
            {{"path", reading.vault->path()},
             {"held", reading.vault->held_by_writer()},
@@ -107,6 +111,7 @@ void print(Json const& status) {
               bytes_text(vault["free_bytes"].get<std::uint64_t>()).c_str());
   std::printf("log      %llu entries, root %s, not yet timestamped\n", number(status["log"]["size"]),
               status["log"]["root"].get<std::string>().c_str());
+  std::printf("key      %s\n", status["log"]["vkey"].get<std::string>().c_str());
   std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
               number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
   for (Json const& open : jobs["open"])

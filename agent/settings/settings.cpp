@@ -13,6 +13,8 @@ namespace impound::agent {
 
 namespace {
 
+constexpr std::size_t checkpoint_copies_max = 16;
+
 /// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
 class Section {
  public:
@@ -119,8 +121,15 @@ Result<void> read_vault(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("operator", to.operator_name));
   IMPOUND_CHECK(in.text("authority", to.authority));
   IMPOUND_CHECK(in.text("key", to.key_file));
-  IMPOUND_CHECK(in.only("passphrase_file", ""));
-  IMPOUND_CHECK(in.only("last_checkpoint_copies", ""));
+  IMPOUND_CHECK(in.text("passphrase_file", to.passphrase_file));
+  IMPOUND_CHECK(in.texts("last_checkpoint_copies", to.last_checkpoint_copies));
+  std::vector<std::string> const& copies = to.last_checkpoint_copies;
+  for (std::string const& path : copies)
+    if (path.front() != '/' || path.back() == '/' || std::count(copies.begin(), copies.end(), path) > 1)
+      return in.wrong(*in.table_.get("last_checkpoint_copies"), "last_checkpoint_copies",
+                      "must name files by absolute paths, each once");
+  if (copies.size() > checkpoint_copies_max)
+    return in.wrong(*in.table_.get("last_checkpoint_copies"), "last_checkpoint_copies", "names too many files");
   return in.done();
 }
 
@@ -213,6 +222,12 @@ std::string quoted(std::string const& text) {
   std::ostringstream out;
   out << toml::value<std::string>{text};
   return out.str();
+}
+
+std::string list(std::vector<std::string> const& texts) {
+  std::string all;
+  for (std::string const& text : texts) all += (all.empty() ? "" : ", ") + quoted(text);
+  return "[" + all + "]";
 }
 
 char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
@@ -308,9 +323,10 @@ std::string effective_text(Settings const& s) {
   std::ostringstream out;
   out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
       << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
-      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
-  for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
-  out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
+      << "\npassphrase_file = " << quoted(s.passphrase_file)
+      << "\nlast_checkpoint_copies = " << list(s.last_checkpoint_copies)
+      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = " << list(s.allow_net)
+      << "\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
       << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";

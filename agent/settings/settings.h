@@ -35,7 +35,9 @@ struct Settings {
   std::string vault;  // the vault's folder
   std::string operator_name;
   std::string authority;
-  std::string key_file;  // "" = the default place beside the other keys
+  std::string key_file;         // "" = a systemd credential, else the default place beside the other keys
+  std::string passphrase_file;  // its first line opens the key; "" = a systemd credential, if there is one
+  std::vector<std::string> last_checkpoint_copies;  // absolute paths of files
 
   std::vector<std::string> allow_net;  // CIDR[:PORT]
   std::string user_agent;
