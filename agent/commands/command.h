@@ -36,6 +36,7 @@ void add_note(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);
 void add_import(ProgramLine& program, Invocation& invocation);
+void add_case(ProgramLine& program, Invocation& invocation);
 void add_checkout(ProgramLine& program, Invocation& invocation);
 void add_key(ProgramLine& program, Invocation& invocation);
 
