@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "evidence/formats/base64.h"
@@ -42,11 +43,19 @@ std::string sign_checkpoint(Checkpoint const& checkpoint, SigningKey const& key)
 }
 
 Result<Checkpoint> read_checkpoint(std::string_view bytes, NoteKey const& key) {
+  return read_checkpoint(bytes, std::span{&key, 1});
+}
+
+Result<Checkpoint> read_checkpoint(std::string_view bytes, std::span<NoteKey const> known) {
   IMPOUND_TRY(note, parse_note(bytes));
-  IMPOUND_CHECK(verify_note(note, std::span{&key, 1}));
+  IMPOUND_CHECK(verify_note(note, known));
   IMPOUND_TRY(checkpoint, checkpoint_from_text(note.text));
-  if (checkpoint.origin != key.name)
-    return Error{Code::refused, "the checkpoint is of the log " + checkpoint.origin + ", not of " + key.name, {}, {}};
+  bool const ours = std::any_of(known.begin(), known.end(), [&](NoteKey const& key) {
+    return checkpoint.origin == key.name && verify_note(note, std::span{&key, 1}).has_value();
+  });
+  if (!ours)
+    return Error{
+        Code::refused, "the checkpoint is of the log " + checkpoint.origin + ", not of " + known.front().name, {}, {}};
   return checkpoint;
 }
 

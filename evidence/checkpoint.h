@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,5 +29,8 @@ Result<Checkpoint> checkpoint_from_text(std::string_view text);
 std::string sign_checkpoint(Checkpoint const& checkpoint, SigningKey const& key);
 /// Parses and verifies a note: signed by `key`, and of the origin that is the key's name.
 Result<Checkpoint> read_checkpoint(std::string_view note, NoteKey const& key);
+/// The same, by one of several keys of one log at least; none of theirs may fail. Which of them had to sign is not
+/// asked here (key_rotation.h does).
+Result<Checkpoint> read_checkpoint(std::string_view note, std::span<NoteKey const> known);
 
 }  // namespace impound::evidence

@@ -18,11 +18,6 @@ Result<std::string> read_tile_at(Disk& vault, TileName const& tile) {
   return read_whole(vault, log_path(tile), tile.entries ? bundle_bytes_max : tile_bytes);
 }
 
-Error rolled_back(std::string what, std::string_view where) {
-  return Error{Code::rolled_back, std::move(what), std::string(where),
-               "Find out who put it back. To go on all the same: --accept-rollback REASON."};
-}
-
 bool absent(Error const& error) { return error.code == Code::not_found; }
 
 }  // namespace
@@ -74,6 +69,7 @@ class CustodyLog::Integration {
   }
 
   TileBuilder& tree() { return tree_; }
+  TileBuilder const& tree() const { return tree_; }
 
  private:
   Result<void> write(TileName const& tile, Bytes bytes) {
@@ -113,8 +109,14 @@ class CustodyLog::Integration {
   bool begun_ = false;
 };
 
-CustodyLog::CustodyLog(Disk& vault, Disk& state, SigningKey const& key, std::string origin, Journal journal)
-    : vault_(vault), state_(state), key_(key), origin_(std::move(origin)), journal_(std::move(journal)) {}
+CustodyLog::CustodyLog(Disk& vault, Disk& state, LogKeys keys, std::string origin, Journal journal)
+    : vault_(vault),
+      state_(state),
+      key_(keys.current),
+      next_(keys.next),
+      origin_(std::move(origin)),
+      chain_(keys.first ? std::move(*keys.first) : keys.current->public_key(origin_)),
+      journal_(std::move(journal)) {}
 
 Result<std::unique_ptr<CustodyLog>> CustodyLog::create(Disk& vault, Disk& state, SigningKey const& key,
                                                        std::string origin, std::string_view first_entry) {
@@ -127,115 +129,18 @@ Result<std::unique_ptr<CustodyLog>> CustodyLog::create(Disk& vault, Disk& state,
   }
   IMPOUND_TRY(journal, Journal::open(vault));
   IMPOUND_CHECK(journal.start_anew());
-  std::unique_ptr<CustodyLog> log(new CustodyLog(vault, state, key, std::move(origin), std::move(journal)));
+  std::unique_ptr<CustodyLog> log(
+      new CustodyLog(vault, state, LogKeys{.current = &key}, std::move(origin), std::move(journal)));
   std::string const entry(first_entry);
   IMPOUND_CHECK(log->append(std::span{&entry, 1}));
   IMPOUND_CHECK(log->publish());
   return log;
 }
 
-Result<std::unique_ptr<CustodyLog>> CustodyLog::open(Disk& vault, Disk& state, SigningKey const& key,
-                                                     std::string origin, Rollback rollback) {
-  IMPOUND_TRY(journal, Journal::open(vault));
-  std::unique_ptr<CustodyLog> log(new CustodyLog(vault, state, key, std::move(origin), std::move(journal)));
-  IMPOUND_CHECK(log->compare_with_state(rollback));
-  IMPOUND_CHECK(sweep_log(vault, log->published_size(), rollback == Rollback::accept ? Sweep::into_torn : Sweep::away));
-  IMPOUND_CHECK(log->integrate_journal());
-  return log;
-}
-
-Result<void> CustodyLog::compare_with_state(Rollback rollback) {
-  NoteKey const key = key_.public_key(origin_);
-  auto bytes = read_whole(vault_, log_checkpoint_path, note_bytes_max);
-  if (!bytes && !absent(bytes.error())) return std::move(bytes).error();
-  if (bytes) {
-    auto checkpoint = read_checkpoint(bytes.value(), key);
-    if (!checkpoint)
-      return Error{Code::damaged,
-                   "the checkpoint cannot be read: " + checkpoint.error().what,
-                   std::string(log_checkpoint_path),
-                   {}};
-    published_ = CheckpointNote{std::move(checkpoint).value(), std::move(bytes).value()};
-  }
-  IMPOUND_TRY(last, read_last_checkpoint(state_, key));
-  if (last) last_ = last->bytes;
-  if (!published_ && !last) return ok();  // a creation cut short, or no log: the journal tells
-
-  std::uint64_t const have = published_ ? published_->checkpoint.size : 0;
-  if (last && last->checkpoint.size > have && rollback == Rollback::refuse) {
-    IMPOUND_CHECK(finish_rename(*last));
-  } else if (!published_) {
-    return rolled_back("the vault has no checkpoint, and its state remembers one", log_checkpoint_path);
-  }
-  IMPOUND_TRY(
-      tree, TileBuilder::resume(published_->checkpoint.size, [this](TileName const& tile) { return read_tile(tile); }));
-  if (tree.root() != published_->checkpoint.root)
-    return Error{
-        Code::damaged, "the tiles do not hash to the root of the checkpoint", std::string(log_checkpoint_path), {}};
-  tree_ = std::move(tree);
-  size_ = tree_.size();
-  if (last_ == published_->bytes || (last && last->checkpoint == published_->checkpoint)) return ok();
-
-  if (rollback == Rollback::refuse) {
-    if (!last) return rolled_back("the state folder remembers no checkpoint of this vault", last_checkpoint_path);
-    IMPOUND_CHECK(check_descends_from(*last));
-  }
-  IMPOUND_CHECK(swap_last_checkpoint(state_, last_, published_->bytes));
-  last_ = published_->bytes;
-  return ok();
-}
-
-/// last-checkpoint is ahead: when the bundles hash to its root, only the rename of log/checkpoint was cut off.
-Result<void> CustodyLog::finish_rename(CheckpointNote const& last) {
-  auto const behind = [&] {
-    return rolled_back("the vault holds " + std::to_string(published_ ? published_->checkpoint.size : 0) +
-                           " entries, " + std::to_string(last.checkpoint.size) + " were signed here",
-                       log_checkpoint_path);
-  };
-  TileBuilder tree;
-  if (published_) {
-    // An older checkpoint put in the place of the newest finds its partial tiles gone: then every bundle is hashed.
-    auto resumed =
-        TileBuilder::resume(published_->checkpoint.size, [this](TileName const& tile) { return read_tile(tile); });
-    if (resumed && resumed.value().root() == published_->checkpoint.root) tree = std::move(resumed).value();
-  }
-  std::uint64_t const to = last.checkpoint.size;
-  while (tree.size() < to) {
-    std::uint64_t const index = tree.size() / tile_width;
-    auto const skip = static_cast<unsigned>(tree.size() % tile_width);
-    auto const width = static_cast<unsigned>(std::min<std::uint64_t>(tile_width, to - index * tile_width));
-    auto bundle = read_tile({true, 0, index, width});
-    if (!bundle) return absent(bundle.error()) ? behind() : std::move(bundle).error();
-    auto const hashed =
-        each_in_bundle(bundle.value(), width, [&](unsigned position, std::string_view entry) -> Result<void> {
-          if (position < skip) return ok();
-          return tree.add(leaf_hash(bytes_of(entry)), [](TileName const&, Bytes) -> Result<void> { return ok(); });
-        });
-    if (!hashed) return behind();
-  }
-  if (tree.root() != last.checkpoint.root) return behind();
-  IMPOUND_CHECK(write_whole(vault_, log_checkpoint_path, bytes_of(last.bytes), Replace::yes));
-  published_ = last;
-  return ok();
-}
-
-/// The vault is ahead of its state: fine when it grew from what the state remembers, else it is a fork.
-Result<void> CustodyLog::check_descends_from(CheckpointNote const& last) {
-  std::uint64_t const size = published_->checkpoint.size;
-  auto const fork = [] {
-    return rolled_back("the vault's history is not the one that was signed here", log_checkpoint_path);
-  };
-  if (last.checkpoint.size > size) return fork();
-  IMPOUND_TRY(root, root_from(last.checkpoint.size,
-                              stored_in_tiles(size, [this](TileName const& tile) { return read_tile(tile); })));
-  if (root != last.checkpoint.root) return fork();
-  return ok();
-}
-
 Result<void> CustodyLog::integrate_journal() {
   Integration integration(vault_, tree_, durable_folders_);
   IMPOUND_TRY(end, journal_.recover(tree_.size(),
-                                    [&](std::uint64_t, std::string_view entry) { return integration.add(entry); }));
+                                    [&](std::uint64_t, std::string_view entry) { return take(integration, entry); }));
   if (end == 0)
     return Error{Code::not_found, "there is no custody log in the vault", std::string(log_checkpoint_path), {}};
   recovered_ = end - tree_.size();
@@ -244,17 +149,50 @@ Result<void> CustodyLog::integrate_journal() {
   return journal_.start_anew();
 }
 
+Result<void> CustodyLog::take(Integration& integration, std::string_view entry) {
+  IMPOUND_CHECK(follow(integration, entry));
+  return integration.add(entry);
+}
+
+/// A rotation among the entries that come under the next checkpoint: from there on the new key signs.
+Result<void> CustodyLog::follow(Integration const& integration, std::string_view entry) {
+  if (!may_be_rotation(entry)) return ok();
+  std::uint64_t const index = integration.tree().size();
+  auto const read = read_entry(index, entry);
+  auto const rotation = read ? read_rotation(read.value()) : Result<KeyRotation>(read.error());
+  // One that does not hold changes nothing; verify names it.
+  if (!rotation || rotation.value().root != integration.tree().root() || !rotation_signed(rotation.value()) ||
+      !chain_.add(rotation.value()))
+    return ok();
+  if (next_ == nullptr || !same_key(next_->public_key(origin_), chain_.newest()))
+    return Error{Code::usage, "the key was rotated to " + chain_.newest().vkey() + ", and that key is not here",
+                 "entry " + std::to_string(index), "Name its file with [vault] key."};
+  return ok();
+}
+
+/// By the newest key; the first checkpoint behind a rotation by the old one, too.
+Result<std::string> CustodyLog::signed_note(Checkpoint const& checkpoint) {
+  SigningKey const* old_key = nullptr;
+  if (!same_key(key_->public_key(origin_), chain_.newest()))
+    old_key = std::exchange(key_, std::exchange(next_, nullptr));
+  std::string note = sign_checkpoint(checkpoint, *key_);
+  if (old_key != nullptr)
+    note += signature_line(old_key->public_key(origin_), old_key->sign(bytes_of(checkpoint_text(checkpoint))));
+  auto const again = read_checkpoint(note, chain_);
+  must(again && again.value() == checkpoint);
+  return note;
+}
+
 Result<void> CustodyLog::integrate(Integration& integration) {
   // 1. Tiles. Nothing names them yet.
   IMPOUND_CHECK(integration.finish());
   Checkpoint const checkpoint{origin_, integration.tree().size(), integration.tree().root()};
   must(checkpoint.size == size_);
-  std::string note = sign_checkpoint(checkpoint, key_);
-  auto const again = read_checkpoint(note, key_.public_key(origin_));
-  must(again && again.value() == checkpoint);
+  IMPOUND_TRY(note, signed_note(checkpoint));
   // 2. What this agent has signed is remembered outside the vault, before anybody can see it.
   IMPOUND_CHECK(swap_last_checkpoint(state_, last_ ? std::optional<std::string_view>(*last_) : std::nullopt, note));
   last_ = note;
+  if (copies_ != nullptr) copies_->write(note);
   // 3. The checkpoint is out.
   IMPOUND_CHECK(write_whole(vault_, log_checkpoint_path, bytes_of(note), Replace::yes));
   std::uint64_t const before = tree_.size();
@@ -299,12 +237,26 @@ Result<void> CustodyLog::publish() {
   unsigned const file = journal_.turn();
   Integration integration(vault_, tree_, durable_folders_);
   auto run = [&]() -> Result<void> {
-    IMPOUND_CHECK(journal_.each(file, [&](std::uint64_t, std::string_view entry) { return integration.add(entry); }));
+    IMPOUND_CHECK(journal_.each(file, [&](std::uint64_t, std::string_view entry) { return take(integration, entry); }));
     IMPOUND_CHECK(integrate(integration));
     return journal_.empty(file);
   };
   if (auto done = run(); !done) return poison(std::move(done).error());
   return ok();
+}
+
+Result<void> CustodyLog::rotate(std::string const& entry, SigningKey const& next) {
+  IMPOUND_CHECK(not_poisoned());
+  must(size_ == tree_.size());
+  KeyChain after = chain_;
+  auto const read = read_entry(size_, entry);
+  auto const rotation = read ? read_rotation(read.value()) : Result<KeyRotation>(read.error());
+  if (!rotation || rotation.value().root != tree_.root() || !after.take(size_, entry) ||
+      !same_key(after.newest(), next.public_key(origin_)))
+    return Error{Code::refused, "this entry does not hand the log over to that key", {}, {}};
+  next_ = &next;
+  IMPOUND_CHECK(append(std::span{&entry, 1}));
+  return publish();
 }
 
 Result<std::string> CustodyLog::read_tile(TileName const& tile) { return read_tile_at(vault_, tile); }

@@ -6,21 +6,17 @@
 
 namespace impound::evidence {
 
-namespace {
-
-Result<std::optional<std::string>> content(Disk& state) {
+Result<std::optional<std::string>> last_checkpoint_bytes(Disk& state) {
   auto bytes = read_whole(state, last_checkpoint_path, note_bytes_max);
   if (bytes) return std::optional{std::move(bytes).value()};
   if (bytes.error().code == Code::not_found) return std::optional<std::string>{};
   return std::move(bytes).error();
 }
 
-}  // namespace
-
-Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, NoteKey const& key) {
-  IMPOUND_TRY(bytes, content(state));
+Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, std::span<NoteKey const> known) {
+  IMPOUND_TRY(bytes, last_checkpoint_bytes(state));
   if (!bytes) return std::optional<CheckpointNote>{};
-  auto checkpoint = read_checkpoint(*bytes, key);
+  auto checkpoint = read_checkpoint(*bytes, known);
   if (!checkpoint)
     return Error{Code::damaged, "the last checkpoint cannot be read: " + checkpoint.error().what,
                  std::string(last_checkpoint_path), "It is not this vault's, or it was changed."};
@@ -28,7 +24,7 @@ Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, NoteKey 
 }
 
 Result<void> swap_last_checkpoint(Disk& state, std::optional<std::string_view> expected, std::string_view next) {
-  IMPOUND_TRY(present, content(state));
+  IMPOUND_TRY(present, last_checkpoint_bytes(state));
   bool const as_expected = present.has_value() == expected.has_value() && (!present || *present == *expected);
   if (!as_expected)
     return Error{Code::rolled_back, "the last checkpoint was moved by another agent or a copy of this vault",

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,8 +24,11 @@ struct CheckpointNote {
   std::string bytes;
 };
 
-/// Nothing when there is no file; a file that `key` did not sign is Code::damaged.
-Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, NoteKey const& key);
+/// The file as it is, not verified; nothing when there is none.
+Result<std::optional<std::string>> last_checkpoint_bytes(Disk& state);
+
+/// Nothing when there is no file; a file that none of `known` signed is Code::damaged.
+Result<std::optional<CheckpointNote>> read_last_checkpoint(Disk& state, std::span<NoteKey const> known);
 
 /// Replaces `expected` (nothing: there must be no file) by `next`, durable on return. Another content than expected is
 /// Code::rolled_back: a second agent, or a copy of the vault, has gone on elsewhere.

@@ -6,6 +6,7 @@
 
 #include "evidence/custody_log.h"
 #include "evidence/formats/hex.h"
+#include "evidence/key_rotation.h"
 
 namespace impound::evidence {
 
@@ -26,6 +27,11 @@ Result<std::string> whole(DiskFile& file, std::uint64_t bytes_max, std::string c
   }
 }
 
+Result<Checkpoint> unverified(std::string_view bytes) {
+  IMPOUND_TRY(note, parse_note(bytes));
+  return checkpoint_from_text(note.text);
+}
+
 }  // namespace
 
 Result<LogReader> LogReader::open(Disk& vault, std::string_view vkey) {
@@ -33,11 +39,13 @@ Result<LogReader> LogReader::open(Disk& vault, std::string_view vkey) {
   std::string before;
   for (unsigned attempt = 0;; ++attempt) {
     IMPOUND_TRY(note, read_whole(vault, log_checkpoint_path, note_bytes_max));
-    auto checkpoint = read_checkpoint(note, key);
+    bool const rotated = signed_by_others(note, key);
+    auto checkpoint = rotated ? unverified(note) : read_checkpoint(note, key);
     if (!checkpoint)
       return Error{checkpoint.error().code, checkpoint.error().what, std::string(log_checkpoint_path), {}};
-    LogReader reader(vault, std::move(checkpoint).value(), note);
+    LogReader reader(vault, std::move(checkpoint).value(), note, key);
     auto opened = reader.open_partial_tiles();
+    if (opened && rotated) IMPOUND_CHECK(reader.follow_key());
     if (opened) return reader;
     if (opened.error().code != Code::not_found) return std::move(opened).error();
     // The writer removes stale tiles only after the newer checkpoint is in place: the same one again means damage.
@@ -54,6 +62,17 @@ Result<void> LogReader::open_partial_tiles() {
     if (!file) return Error{file.error().code, file.error().what, path, {}};
     partial_.emplace(std::move(path), std::move(file).value());
   }
+  return ok();
+}
+
+/// From the given key along the rotations to the one that must have signed the checkpoint.
+Result<void> LogReader::follow_key() {
+  KeyChain chain(key_);
+  IMPOUND_CHECK(follow_rotations(chain, checkpoint_.size, [this](TileName const& name) { return tile(name); }));
+  auto checkpoint = read_checkpoint(note_, chain);
+  if (!checkpoint) return Error{checkpoint.error().code, checkpoint.error().what, std::string(log_checkpoint_path), {}};
+  checkpoint_ = std::move(checkpoint).value();
+  key_ = chain.newest();
   return ok();
 }
 

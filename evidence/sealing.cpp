@@ -33,8 +33,13 @@ Error refused(std::string what, std::string const& where) { return Error{Code::r
 }  // namespace
 
 Sealing::Sealing(Disk& vault, std::uint32_t owner_uid, RecordEntries record, std::function<void()> pause,
-                 SealingLimits limits)
-    : vault_(vault), owner_uid_(owner_uid), record_(std::move(record)), pause_(std::move(pause)), limits_(limits) {}
+                 SealingLimits limits, SealWith digests)
+    : vault_(vault),
+      owner_uid_(owner_uid),
+      record_(std::move(record)),
+      pause_(std::move(pause)),
+      limits_(limits),
+      digests_(digests) {}
 
 Result<std::vector<SealedFile>> Sealing::seal(std::span<ToSeal const> files) {
   std::vector<SealedFile> sealed;
@@ -191,9 +196,17 @@ Result<void> Sealing::hash_held(Batch& batch, Item& item) {
   return ok();
 }
 
+/// The verification hash; the others, where asked for, out of the same pass.
+Result<HashedBytes> Sealing::hash(Batch& batch, Item& item, DiskFile& file) {
+  if (digests_ == SealWith::sha256) return hash_open_file(file, item.planned->size, batch.buffer);
+  IMPOUND_TRY(hashed, hash_open_file_thrice(file, item.planned->size));
+  item.outcome.further = hashed.further;
+  return hashed.bytes;
+}
+
 /// False when the file may have changed under it.
 Result<bool> Sealing::hash_once(Batch& batch, Item& item) {
-  IMPOUND_TRY(hashed, hash_open_file(item.file, item.planned->size, batch.buffer));
+  IMPOUND_TRY(hashed, hash(batch, item, item.file));
   IMPOUND_TRY(after, item.file.facts());
   if (!item.original && !vault_.lease_held(item.file.handle())) {
     item.leased = false;
@@ -304,6 +317,10 @@ Result<std::size_t> Sealing::record_batch(Batch& batch, AlreadyLogged const& alr
     draft.body["sha256"] = hex(*item.outcome.sha256);
     draft.body["size"] = json_number(item.planned->size);
     bool const from_outside = !item.planned->staged_path.starts_with(sealing_folder);
+    if (item.outcome.further) {
+      draft.body["sha1"] = hex(item.outcome.further->sha1);
+      draft.body["md5"] = hex(item.outcome.further->md5);
+    }
     if (item.planned->arrival && from_outside) draft.body["arrival_sha256"] = hex(*item.planned->arrival);
     entries.push_back(std::move(draft));
   }

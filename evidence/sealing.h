@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "evidence/custody_entry.h"
+#include "evidence/open_file_hash.h"
 #include "evidence/system/disk.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/entry_id.h"
@@ -49,16 +50,21 @@ struct ToSeal {
   std::string staged_path;          // beneath the vault's staging/, any bytes
   std::uint64_t size = 0;           // as announced
   std::optional<Sha256> arrival{};  // the digest taken as the bytes came in
-  EntryDraft exhibit;  // exhibit.sealed with its id set; `sha256`, `size`, `arrival_sha256` are added to its body
+  EntryDraft exhibit;  // exhibit.sealed with its id set; `sha256`, `size`, `arrival_sha256` (where one was taken),
+                       // `sha1` and `md5` (where asked for) are added to its body
 };
 
 struct SealedFile {
   std::string staged_path;
   std::optional<Sha256> sha256{};
+  std::optional<FurtherDigests> further{};
   std::optional<EntryId> exhibit{};
   std::optional<Error> refused{};
   bool was_present = false;  // the object was there already
 };
+
+/// What sealing hashes a file with. The others follow as `exhibit.digested` when there is time.
+enum class SealWith { sha256, sha256_sha1_md5 };
 
 struct SealingLimits {
   std::size_t batch_files_max = 1'000;  // also bounded by half of RLIMIT_NOFILE: each file stays open with its lease
@@ -80,7 +86,7 @@ class Sealing {
   /// `owner_uid`: whose files may be sealed. `pause` waits about a second between two tries for a lease (tests:
   /// nothing).
   Sealing(Disk& vault, std::uint32_t owner_uid, RecordEntries record, std::function<void()> pause = {},
-          SealingLimits limits = {});
+          SealingLimits limits = {}, SealWith digests = SealWith::sha256);
 
   /// In the order given, one SealedFile for each.
   Result<std::vector<SealedFile>> seal(std::span<ToSeal const> files);
@@ -102,6 +108,7 @@ class Sealing {
   using AlreadyLogged = std::function<bool(EntryId const&)>;
 
   Result<std::uint64_t> next_number();
+  Result<HashedBytes> hash(Batch& batch, Item& item, DiskFile& file);
   Result<void> run_batch(std::span<ToSeal const> files, std::vector<SealedFile>& sealed);
   Result<void> take_in(Batch& batch, Item& item);
   std::optional<Error> open_and_check(Item& item);
@@ -127,6 +134,7 @@ class Sealing {
   RecordEntries record_;
   std::function<void()> pause_;
   SealingLimits limits_;
+  SealWith digests_;
   std::optional<std::uint64_t> next_number_;
   SealingRecovery recovery_;
 };

@@ -98,7 +98,7 @@ Result<bool> Sealing::find_again(Batch& batch, Item& item, Sha256 const& digest)
     if (facts.value().type != FileFacts::Type::file || facts.value().size != item.planned->size) continue;
     if (path != object && (facts.value().owner != owner_uid_ || facts.value().links != 1)) continue;
     IMPOUND_TRY(file, DiskFile::open(vault_, path, Open::read));
-    IMPOUND_TRY(hashed, hash_open_file(file, item.planned->size, batch.buffer));
+    IMPOUND_TRY(hashed, hash(batch, item, file));
     if (hashed.sha256 != digest || hashed.size != item.planned->size) continue;
     // Nobody may write to it any more: workers have ended before recovery begins, and hold no lock on their folder.
     if (path != object) {

@@ -5,7 +5,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "evidence/formats/hex.h"
@@ -15,18 +19,63 @@ namespace impound::evidence {
 
 namespace {
 
-constexpr std::uint64_t key_file_bytes_max = 16 * 1024;
+constexpr std::size_t key_file_bytes_max = 8 * 1024 - 1;  // read into one piece of secret memory
+constexpr std::string_view encrypted_label = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+// scrypt as OWASP's password storage sheet has it for 16 MiB; OpenSSL 3.0 reads no more than 32 MiB. About 0.2 s.
+constexpr std::uint64_t scrypt_n = 1 << 14;
+constexpr std::uint64_t scrypt_r = 8;
+constexpr std::uint64_t scrypt_p = 5;
+constexpr std::size_t salt_bytes = 16;
+constexpr std::size_t aes_block_bytes = 16;
 
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+using KeyPart = std::unique_ptr<PKCS8_PRIV_KEY_INFO, decltype(&PKCS8_PRIV_KEY_INFO_free)>;
+using Sealed = std::unique_ptr<X509_SIG, decltype(&X509_SIG_free)>;
 
 /// OpenSSL would ask on the terminal for the passphrase of an encrypted key; a service has none.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int hand_over(char* into, int size, int, void* passphrase) {
+  if (passphrase == nullptr) return -1;
+  std::string_view const text = static_cast<SecretText const*>(passphrase)->text();
+  if (size < 0 || text.size() > static_cast<std::size_t>(size)) return -1;
+  std::copy(text.begin(), text.end(), into);
+  return static_cast<int>(text.size());
+}
 
-/// Wipes a text that held a private key, also on the way out of an error.
-struct Wiped {
-  std::string text;
-  ~Wiped() { OPENSSL_cleanse(text.data(), text.size()); }
-};
+/// PBES2 with scrypt and AES-256-CBC (RFC 8018, RFC 7914): what `openssl pkcs8 -scrypt` writes. Null when OpenSSL
+/// refuses.
+Sealed sealed(PKCS8_PRIV_KEY_INFO& key, Randomness& randomness, SecretText const& passphrase) {
+  std::array<std::byte, salt_bytes> salt{};
+  std::array<std::byte, aes_block_bytes> iv{};
+  randomness.fill(salt);
+  randomness.fill(iv);
+  Sealed result{nullptr, X509_SIG_free};
+  X509_ALGOR* const how = PKCS5_pbe2_set_scrypt(
+      EVP_aes_256_cbc(), reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+      reinterpret_cast<unsigned char*>(iv.data()), scrypt_n, scrypt_r, scrypt_p);
+  if (how == nullptr) return result;
+  std::string_view const text = passphrase.text();
+  result.reset(PKCS8_set0_pbe(text.data(), static_cast<int>(text.size()), &key, how));  // owns `how` when it succeeds
+  if (!result) X509_ALGOR_free(how);
+  return result;
+}
+
+/// The key as PEM; empty when OpenSSL refuses.
+SecretText pem_of(EVP_PKEY* key, Randomness& randomness, SecretText const* passphrase) {
+  Bio const memory{BIO_new(BIO_s_secmem()), BIO_free};
+  KeyPart const part{EVP_PKEY2PKCS8(key), PKCS8_PRIV_KEY_INFO_free};
+  if (!memory || !part) return {};
+  bool written = false;
+  if (passphrase != nullptr) {
+    Sealed const closed = sealed(*part, randomness, *passphrase);
+    written = closed && PEM_write_bio_PKCS8(memory.get(), closed.get()) == 1;
+  } else {
+    written = PEM_write_bio_PKCS8_PRIV_KEY_INFO(memory.get(), part.get()) == 1;
+  }
+  char* begin = nullptr;
+  long const length = written ? BIO_get_mem_data(memory.get(), &begin) : 0;
+  return length > 0 ? SecretText(std::string_view(begin, static_cast<std::size_t>(length))) : SecretText();
+}
 
 }  // namespace
 
@@ -43,49 +92,69 @@ SigningKey::SigningKey(SigningKey&&) noexcept = default;
 SigningKey& SigningKey::operator=(SigningKey&&) noexcept = default;
 SigningKey::~SigningKey() = default;
 
-Result<SigningKey> SigningKey::generate(Disk& folder, std::string_view path) {
-  auto key = std::make_unique<Key>(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-  Bio const memory{BIO_new(BIO_s_mem()), BIO_free};
-  if (key->pkey == nullptr || !memory ||
-      PEM_write_bio_PKCS8PrivateKey(memory.get(), key->pkey, nullptr, nullptr, 0, nullptr, nullptr) != 1)
-    return Error{Code::io, "OpenSSL made no Ed25519 key", std::string(path), {}};
-  char* begin = nullptr;
-  long const length = BIO_get_mem_data(memory.get(), &begin);
-  Wiped const pem{std::string(begin, static_cast<std::size_t>(length))};
-  OPENSSL_cleanse(begin, static_cast<std::size_t>(length));
+Result<void> check_secret_file(Disk& folder, std::string_view path, SecretFileRule const& rule, char const* what) {
+  auto const refused = [&](std::string why, std::string hint) {
+    return Error{Code::refused, std::move(why), std::string(path), std::move(hint)};
+  };
+  std::string const name = what;
+  IMPOUND_TRY(facts, folder.facts_of(path));
+  if (facts.type != FileFacts::Type::file) return refused("the " + name + " is not a regular file", {});
+  if (rule.owner && facts.owner != *rule.owner)
+    return refused("the " + name + " is the file of another user, uid " + std::to_string(facts.owner),
+                   "Run: chown on the file, so that it is who impound runs as.");
+  std::uint32_t const barred = rule.credential ? 0037 : 0077;
+  if ((facts.mode & barred) != 0)
+    return refused("others may read or change the " + name, "Run: chmod 600 on the file.");
+  return ok();
+}
 
+SigningKey SigningKey::make(Randomness& randomness) {
+  SecretText seed(32);
+  randomness.fill(std::as_writable_bytes(seed.bytes()));
+  return from_seed(bytes_of(seed.text()));
+}
+
+Result<void> SigningKey::write_new(Disk& folder, std::string_view path, Randomness& randomness,
+                                   SecretText const* passphrase) const {
+  SecretText const pem = pem_of(key_->pkey, randomness, passphrase);
+  if (pem.text().empty()) return Error{Code::io, "OpenSSL could not write the key", std::string(path), {}};
   // Exclusive, not by a draft and a rename: a half-written key is of no use, a replaced one is a disaster.
   IMPOUND_TRY(file, DiskFile::open(folder, path, Open::create));
   IMPOUND_CHECK(file.set_mode(0600));
-  IMPOUND_CHECK(file.write(0, bytes_of(pem.text)));
+  IMPOUND_CHECK(file.write(0, bytes_of(pem.text())));
   IMPOUND_CHECK(file.sync());
-  IMPOUND_CHECK(folder.sync_folder(folder_of(path)));
-  return SigningKey(std::move(key));
+  return folder.sync_folder(folder_of(path));
 }
 
-Result<SigningKey> SigningKey::load(Disk& folder, std::string_view path) {
-  auto const refused = [&](std::string what, std::string hint) {
-    return Error{Code::refused, std::move(what), std::string(path), std::move(hint)};
+Result<SigningKey> SigningKey::load(Disk& folder, std::string_view path, SecretFileRule const& rule,
+                                    SecretText const* passphrase) {
+  auto const wrong = [&](Code code, std::string what, std::string hint) {
+    return Error{code, std::move(what), std::string(path), std::move(hint)};
   };
-  IMPOUND_TRY(facts, folder.facts_of(path));
-  if (facts.type != FileFacts::Type::file) return refused("the signing key is not a regular file", {});
-  // The group may read: systemd hands credentials over as 0440 under an ACL of the service alone.
-  if ((facts.mode & 0037) != 0)
-    return refused("others may read or change the signing key", "Run: chmod 600 on the file.");
-  IMPOUND_TRY(bytes, read_whole(folder, path, key_file_bytes_max));
-  Wiped const pem{std::move(bytes)};
-  Bio const memory{BIO_new_mem_buf(pem.text.data(), static_cast<int>(pem.text.size())), BIO_free};
-  auto key =
-      std::make_unique<Key>(memory ? PEM_read_bio_PrivateKey(memory.get(), nullptr, no_passphrase, nullptr) : nullptr);
+  IMPOUND_CHECK(check_secret_file(folder, path, rule, "signing key"));
+  IMPOUND_TRY(pem, read_secret(folder, path, key_file_bytes_max));
+  bool const encrypted = pem.text().find(encrypted_label) != std::string_view::npos;
+  if (encrypted && passphrase == nullptr)
+    return wrong(Code::usage, "the signing key is encrypted, and no passphrase is named",
+                 "Name its file: [vault] passphrase_file, or the systemd credential impound-passphrase.");
+  prepare_secret_memory();
+  Bio const memory{BIO_new_mem_buf(pem.text().data(), static_cast<int>(pem.text().size())), BIO_free};
+  auto key = std::make_unique<Key>(
+      memory ? PEM_read_bio_PrivateKey(memory.get(), nullptr, hand_over, const_cast<SecretText*>(passphrase))
+             : nullptr);
   ERR_clear_error();
+  if (key->pkey == nullptr && encrypted)
+    return wrong(Code::refused, "the passphrase does not open the signing key", "Is it the one of this key's file?");
   if (key->pkey == nullptr)
-    return refused("the signing key cannot be read", "It must be an unencrypted PKCS#8 PEM file.");
-  if (EVP_PKEY_get_id(key->pkey) != EVP_PKEY_ED25519) return refused("the signing key is not an Ed25519 key", {});
+    return wrong(Code::refused, "the signing key cannot be read", "It must be a PKCS#8 PEM file.");
+  if (EVP_PKEY_get_id(key->pkey) != EVP_PKEY_ED25519)
+    return wrong(Code::refused, "the signing key is not an Ed25519 key", {});
   return SigningKey(std::move(key));
 }
 
 SigningKey SigningKey::from_seed(Bytes seed) {
   must(seed.size() == 32);
+  prepare_secret_memory();
   auto key = std::make_unique<Key>(EVP_PKEY_new_raw_private_key(
       EVP_PKEY_ED25519, nullptr, reinterpret_cast<unsigned char const*>(seed.data()), seed.size()));
   must(key->pkey != nullptr);

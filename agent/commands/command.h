@@ -37,7 +37,9 @@ void add_timestamp(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);
 void add_import(ProgramLine& program, Invocation& invocation);
+void add_case(ProgramLine& program, Invocation& invocation);
 void add_checkout(ProgramLine& program, Invocation& invocation);
+void add_key(ProgramLine& program, Invocation& invocation);
 
 /// Writes the error as at most 4 lines on stderr and gives its exit code.
 ExitCode tell(Error const& error);

@@ -131,6 +131,7 @@ class Fetch {
       return std::optional<TorrentTarget>{};
     }
     torrent.value().torrent_capture = captured.result;
+    torrent.value().torrent_media_type = captured.media_type;
     return std::optional{std::move(torrent).value()};
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/work/keys.h"
 #include "agent/work/places.h"
 #include "agent/work/session.h"
 #include "evidence/formats/hex.h"
@@ -22,6 +23,7 @@ struct InitOptions {
   std::string origin;
   std::string authority;
   std::string key;
+  std::string passphrase_file;
 };
 
 /// A key in the folder of keys under a name that is changed once the vault's own name is known; or the --key file.
@@ -31,24 +33,30 @@ struct NewKey {
   std::optional<SigningKey> key;
 };
 
-Result<NewKey> key_for(InitOptions const& options, Randomness& randomness) {
+Result<NewKey> key_for(std::string const& file, std::vector<SecretText> const& passphrases, Randomness& randomness) {
   NewKey made;
   std::string folder = user_folder("XDG_CONFIG_HOME", ".config") + "/impound/keys";
-  if (options.key.empty()) {
+  if (file.empty()) {
     std::array<std::byte, 8> random{};
     randomness.fill(random);
     made.name = "new-" + hex(random) + ".pem";
   } else {
-    FilePlace const place = file_place(options.key);
+    FilePlace const place = file_place(file);
     folder = place.folder;
     made.name = place.name;
   }
   IMPOUND_CHECK(make_process_folder(folder));
   IMPOUND_TRY(disk, LinuxDisk::open_at(folder));
   made.folder = std::move(disk);
-  bool const present = !options.key.empty() && made.folder->facts_of(made.name).has_value();
-  IMPOUND_TRY(key, present ? SigningKey::load(*made.folder, made.name) : SigningKey::generate(*made.folder, made.name));
-  made.key.emplace(std::move(key));
+  SecretText const* const passphrase = passphrases.empty() ? nullptr : &passphrases.front();
+  if (!file.empty() && made.folder->facts_of(made.name)) {
+    auto key = SigningKey::load(*made.folder, made.name, key_place(file).rule, passphrase);
+    if (!key) return Error{key.error().code, key.error().what, file, key.error().hint};
+    made.key.emplace(std::move(key).value());
+    return made;
+  }
+  made.key.emplace(SigningKey::make(randomness));
+  IMPOUND_CHECK(made.key->write_new(*made.folder, made.name, randomness, passphrase));
   return made;
 }
 
@@ -60,13 +68,15 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
   // The folders above the default place are made; a path that somebody wrote may hold a mistake, so those above it are
   // not.
   if (settings.vault.empty()) IMPOUND_CHECK(make_process_folder(file_place(folder).folder));
-  IMPOUND_TRY(key, key_for(options, invocation.randomness));
+  std::string const key_file = options.key.empty() ? named_key_file(settings) : options.key;
+  IMPOUND_TRY(known, passphrases(settings, options.passphrase_file));
+  IMPOUND_TRY(key, key_for(key_file, known, invocation.randomness));
   IMPOUND_TRY(identity, evidence::VaultIdentity::make(options.origin, key.key->vkey(options.origin),
                                                       utc_text(invocation.clock.utc_us())));
   std::string const state = state_folder(identity);
   IMPOUND_CHECK(make_process_folder(state));
   IMPOUND_TRY(state_disk, LinuxDisk::open_at(state));
-  if (options.key.empty()) {
+  if (key_file.empty()) {
     std::string const name = identity.short_name() + ".pem";
     IMPOUND_CHECK(key.folder->rename(key.name, name, Replace::no));
     IMPOUND_CHECK(key.folder->sync_folder(""));
@@ -84,13 +94,16 @@ Result<void> init(InitOptions const& options, Invocation& invocation) {
     return ok();
   });
   if (!made) {
-    if (options.key.empty()) (void)key.folder->remove(key.name);  // no vault, so nothing was signed with it
+    if (key_file.empty()) (void)key.folder->remove(key.name);  // no vault, so nothing was signed with it
     return std::move(made).error();
   }
   std::printf("vault   %s\nkey     %s\nmemory  %s\nvkey    %s\n", folder.c_str(),
-              options.key.empty() ? default_key_file(identity).c_str() : options.key.c_str(), state.c_str(),
+              key_file.empty() ? default_key_file(identity).c_str() : key_file.c_str(), state.c_str(),
               identity.vkey.c_str());
   std::printf("Give the vkey line to those who shall verify; keep key and memory out of the vault's backup.\n");
+  if (!options.passphrase_file.empty() && settings.passphrase_file != options.passphrase_file)
+    std::printf("The key is encrypted: name its passphrase in the settings, [vault] passphrase_file = \"%s\"\n",
+                options.passphrase_file.c_str());
   return ok();
 }
 
@@ -109,6 +122,8 @@ void add_init(ProgramLine& program, Invocation& invocation) {
                  CommandLine::Need::required);
   command.option("--authority", options->authority, "on whose order evidence is kept here; goes into the first entry");
   command.option("--key", options->key, "the private key's file; made when it is not there");
+  command.option("--passphrase-file", options->passphrase_file,
+                 "encrypts the key with the first line of this file, which must be yours alone (0600)");
   add_common_options(command, invocation.common);
 }
 

@@ -1,6 +1,7 @@
 // impound show: one acquisition by info-hash, one object by SHA-256, or one entry by id; or the proof that the log has
 // it.
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -29,6 +30,12 @@ std::string dumped(Json const& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+/// sha1 and md5 of an exhibit.sealed or exhibit.digested, where they are known.
+void add_further_digests(Json& to, Json const& body) {
+  for (char const* const name : {"sha1", "md5"})
+    if (auto const digest = text_field(body, name)) to[name] = *digest;
+}
+
 /// What one acquisition's entries say, put together as they come.
 struct Shown {
   EntryId attempt;
@@ -49,6 +56,7 @@ class Acquired {
     Json const& body = entry.body();
     if (auto const id = acquisition_of(entry, wanted_); id && find(*id) == nullptr)
       found_.push_back({*id, hashes_field(body)});
+    if (entry.kind() == "exhibit.digested" && entry.of()) take_digests(*entry.of(), body);
     Shown* const one = entry.of() ? find(*entry.of()) : nullptr;
     if (one == nullptr) return;
     if (entry.kind() == "acquisition.metadata") {
@@ -81,7 +89,15 @@ class Acquired {
     return nullptr;
   }
 
-  static void take_exhibit(Shown& one, ReadEntry const& entry) {
+  /// Digests that followed later, put to the file they are of.
+  void take_digests(EntryId const& exhibit, Json const& body) {
+    auto const place = files_.find(exhibit);
+    if (place == files_.end()) return;
+    Shown* const one = find(place->second.first);
+    if (one != nullptr) add_further_digests(one->files[place->second.second], body);
+  }
+
+  void take_exhibit(Shown& one, ReadEntry const& entry) {
     Json const& body = entry.body();
     auto const role = text_field(body, "role");
     if (role == "file_list") one.file_list_object = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
@@ -93,12 +109,15 @@ class Acquired {
               {"sha256", text_field(body, "sha256").value_or("")},
               {"sealed", true},
               {"exhibit", entry.id().text()}};
+    add_further_digests(file, body);
     one.sealed_paths.insert(text_field(origin, "path_hex").value_or(""));
+    files_.insert_or_assign(entry.id(), std::pair{one.attempt, one.files.size()});
     one.files.push_back(std::move(file));
   }
 
   InfoHashes wanted_;
   std::vector<Shown> found_;
+  std::map<EntryId, std::pair<EntryId, std::size_t>> files_;  // by exhibit: its acquisition and place in `files`
 };
 
 /// Files of the torrent that are not sealed stand in the file list only.
@@ -172,9 +191,14 @@ Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, b
 
 Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json) {
   Json exhibits = Json::array();
+  Json further = Json::object();
   std::uint64_t size = 0;
   IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
-    if (entry.kind() != "exhibit.sealed" || text_field(entry.body(), "sha256") != hex(digest)) return ok();
+    bool const sealed = entry.kind() == "exhibit.sealed";
+    if ((!sealed && entry.kind() != "exhibit.digested") || text_field(entry.body(), "sha256") != hex(digest))
+      return ok();
+    add_further_digests(further, entry.body());
+    if (!sealed) return ok();
     size = count_field(entry.body(), "size").value_or(0);
     exhibits.push_back({{"index", entry.index},
                         {"id", entry.id().text()},
@@ -184,11 +208,12 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
     return ok();
   }));
   if (exhibits.empty()) return false;
-  Json const found{{"kind", "object"},
-                   {"sha256", hex(digest)},
-                   {"size", size},
-                   {"path", evidence::object_path(digest)},
-                   {"exhibits", exhibits}};
+  Json found{{"kind", "object"},
+             {"sha256", hex(digest)},
+             {"size", size},
+             {"path", evidence::object_path(digest)},
+             {"exhibits", exhibits}};
+  found.update(further);
   std::printf("%s\n", dumped(found, json ? -1 : 2).c_str());
   return true;
 }

@@ -118,7 +118,8 @@ Json to_json(Standing const& standing, VaultReading& reading) {
           {"log",
            {{"size", checkpoint.size},
             {"root", base64(Bytes{checkpoint.root.bytes})},
-            {"anchored_size", anchored ? anchored->size : 0}}},
+            {"anchored_size", anchored ? anchored->size : 0},
+            {"vkey", reading.log->key().vkey()}}},
           {"timestamps", timestamps_json(standing.stamping, reading)},
           {"vault",
            {{"path", reading.vault->path()},
@@ -157,6 +158,7 @@ void print(Json const& status) {
               bytes_text(vault["free_bytes"].get<std::uint64_t>()).c_str());
   std::printf("log      %llu entries, root %s\n", number(status["log"]["size"]),
               status["log"]["root"].get<std::string>().c_str());
+  std::printf("key      %s\n", status["log"]["vkey"].get<std::string>().c_str());
   print_timestamps(status["timestamps"]);
   std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
               number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));

@@ -11,9 +11,12 @@
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
 #include "agent/work/interrupt.h"
+#include "agent/work/past.h"
 #include "agent/work/session.h"
 #include "evidence/custody_entry.h"
 #include "evidence/formats/base64.h"
+#include "evidence/formats/digests.h"
+#include "evidence/formats/hex.h"
 #include "evidence/formats/signed_note.h"
 #include "evidence/tlog_proof.h"
 #include "evidence/verify/vault_check.h"
@@ -33,6 +36,7 @@ struct VerifyCommand {
   std::string vkey;
   std::vector<std::string> checkpoints;
   bool log_only = false;
+  bool record = false;
   bool json = false;
 };
 
@@ -53,9 +57,9 @@ Result<NoteKey> given_key(std::string const& vkey) {
   return key;
 }
 
-void print_json(Json const& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-}
+std::string json_line(Json const& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void print_json(Json const& json) { std::printf("%s\n", json_line(json).c_str()); }
 
 /// What both kinds of verification end with; `held` is what an OK says.
 void print_findings(Verdict const& verdict, char const* held) {
@@ -75,13 +79,47 @@ void print(Verdict const& verdict, std::string const& vault) {
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   std::printf("vault       %s\n", vault.c_str());
   if (verdict.checkpoint_size > 0)
-    std::printf("log         %llu entries, root %s, signed\n", number(verdict.entries),
+    std::printf("log         %llu of %llu entries, root %s\n", number(verdict.entries), number(verdict.checkpoint_size),
                 base64(Bytes{verdict.checkpoint_root.bytes}).c_str());
-  std::printf("exhibits    %llu, in %llu objects hashed again\n", number(verdict.exhibits), number(verdict.objects));
-  std::printf("captures    %llu, in %llu WARC records hashed again\n", number(verdict.captures),
-              number(verdict.records));
+  std::printf("exhibits    %llu, %llu of %llu objects hashed again\n", number(verdict.exhibits),
+              number(verdict.objects), number(verdict.objects_named));
+  std::printf("captures    %llu, %llu of %llu WARC records hashed again\n", number(verdict.captures),
+              number(verdict.records), number(verdict.records_named));
   std::printf("bytes       %llu\n", number(verdict.bytes));
   print_findings(verdict, "nothing was changed, removed, added or reordered in what the log vouches for");
+}
+
+/// What vault.verified says: the counts, the first problems, and the digest of the whole verdict as --json prints it.
+Json verified_body(Verdict const& verdict, VerifyCommand const& asked) {
+  Json const json = verdict.to_json();
+  Json problems = Json::array();
+  for (evidence::Problem const& problem : verdict.problems)
+    if (problems.size() < entry_list_max)
+      problems.push_back({{"what", evidence::word(problem.what)}, {"where", shown(problem.where, 300)}});
+  Json body{{"ok", verdict.ok()},
+            {"key", asked.vkey.empty() ? "vault" : "given"},
+            {"log_only", asked.log_only},
+            {"old_checkpoints", asked.checkpoints.size()},
+            {"problems", verdict.problems.size() + verdict.problems_not_listed},
+            {"verdict_sha256", hex(sha256(bytes_of(json_line(json))))}};
+  if (verdict.checkpoint_size > 0) body["checkpoint"] = json["checkpoint"];
+  for (char const* counted :
+       {"entries", "exhibits", "objects", "objects_named", "captures", "records", "records_named"})
+    body[counted] = json[counted];
+  body["bytes"] = json_number(verdict.bytes);
+  if (!problems.empty()) body["first_problems"] = std::move(problems);
+  return body;
+}
+
+/// Afterwards, because opening a session repairs what a crash left: the verdict is on the vault as it was found.
+Result<void> record(Verdict const& verdict, VerifyCommand const& asked, Settings const& settings,
+                    Invocation& invocation) {
+  IMPOUND_TRY(session, Session::open(settings, "verify", invocation.clock, invocation.randomness));
+  auto const recorded = session->recorder().record(
+      evidence::EntryDraft{"vault.verified", verified_body(verdict, asked), {}, {}, {}, who(settings), {}});
+  auto const closed = session->close(recorded ? "done" : "error");
+  if (!recorded) return recorded.error();
+  return closed;
 }
 
 Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
@@ -109,16 +147,21 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   } else if (vault.error().code == Code::not_found && !disk.value()->facts_of("log")) {
     return with_init_hint(std::move(vault).error(), settings);
   }
+  // Judged before hours of hashing, not after them.
+  if (asked.record && options.held_by_writer)
+    return Error{Code::held, "the vault is in use, and a verdict is recorded by its writer alone", folder,
+                 "Stop the agent first, or verify without --record"};
   options.state = state.get();
   options.wait_for_newer = [&] {
     pollfd waiting{invocation.interrupt.descriptor(), POLLIN, 0};
     ::poll(&waiting, 1, newer_after_ms);
   };
-  Terminal terminal{invocation.common.quiet || asked.json};
+  Terminal terminal{invocation.common.quiet || ::isatty(STDERR_FILENO) != 1};
   std::uint64_t hashed = 0;
-  options.progress = [&](std::uint64_t bytes) {
+  options.progress = [&](std::uint64_t bytes, std::uint64_t all) {
     hashed += bytes;
-    terminal.status("verifying  " + bytes_text(hashed));
+    terminal.status("verifying  " + bytes_text(hashed) + " of " + bytes_text(all) + ", " +
+                    std::to_string(all == 0 ? 100 : hashed * 100 / all) + " %");
   };
   Verdict verdict = evidence::verify_vault(*disk.value(), options);
   terminal.clear();
@@ -130,6 +173,7 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
     print_json(verdict.to_json());
   else
     print(verdict, folder);
+  if (asked.record) IMPOUND_CHECK(record(verdict, asked, settings, invocation));
   return verdict.ok();
 }
 
@@ -164,9 +208,9 @@ Verdict judge_proof(std::string const& text, std::string const& name, NoteKey co
 Result<bool> verify_proof(VerifyCommand const& asked) {
   if (asked.vkey.empty()) return Error{Code::usage, "a proof is judged by the log's key", "--vkey", vkey_hint};
   IMPOUND_TRY(key, given_key(asked.vkey));
-  if (!asked.checkpoints.empty() || asked.log_only)
+  if (!asked.checkpoints.empty() || asked.log_only || asked.record)
     return Error{Code::usage, "a proof is checked against its own checkpoint only", asked.vault,
-                 "--checkpoint and --log-only belong to a vault"};
+                 "--checkpoint, --log-only and --record belong to a vault"};
   IMPOUND_TRY(text, read_named(asked.vault, evidence::tlog_proof_bytes_max, "proof"));
   Json entry;
   Verdict const verdict = judge_proof(text, asked.vault, key, entry);
@@ -210,6 +254,7 @@ void add_verify(ProgramLine& program, Invocation& invocation) {
   command.repeated("--checkpoint", options->checkpoints,
                    "a checkpoint somebody kept: the log must have grown from it; repeatable");
   command.flag("--log-only", options->log_only, "only the log: no object and no WARC file is read");
+  command.flag("--record", options->record, "writes the verdict into the log as vault.verified; needs the log's key");
   command.flag("--json", options->json, "one object with the verdict");
   add_common_options(command, invocation.common);
 }

@@ -62,6 +62,20 @@ CommandLine ProgramLine::command(std::string const& name, std::string const& hel
   return CommandLine{std::make_shared<CommandLine::Parser>(CommandLine::Parser{command})};
 }
 
+void ProgramLine::group(std::string const& name, std::string const& help) {
+  CLI::App* const group = commands_->program.add_subcommand(name, help);
+  group->require_subcommand(1);
+  group->footer(exit_codes);
+}
+
+CommandLine ProgramLine::command(std::string const& group, std::string const& name, std::string const& help,
+                                 std::function<void()> chosen) {
+  CLI::App* const command = commands_->program.get_subcommand(group)->add_subcommand(name, help);
+  command->footer(exit_codes);
+  command->callback(std::move(chosen));
+  return CommandLine{std::make_shared<CommandLine::Parser>(CommandLine::Parser{command})};
+}
+
 ProgramLine::Parsed ProgramLine::parse(int argc, char** argv) {
   CLI::App& program = commands_->program;
   try {
@@ -70,7 +84,10 @@ ProgramLine::Parsed ProgramLine::parse(int argc, char** argv) {
   } catch (CLI::ParseError const& ended) {
     if (ended.get_exit_code() == 0) return {.run = false, .exit = program.exit(ended), .wrong = {}, .asked = {}};
     std::string asked = "impound";
-    for (CLI::App const* one : program.get_subcommands()) asked += " " + one->get_name();
+    for (CLI::App const* one : program.get_subcommands()) {
+      asked += " " + one->get_name();
+      for (CLI::App const* in_group : one->get_subcommands()) asked += " " + in_group->get_name();
+    }
     return {.run = false, .exit = 2, .wrong = ended.what(), .asked = std::move(asked)};
   }
 }

@@ -41,6 +41,10 @@ class ProgramLine {
   ProgramLine();
   /// `chosen` is called when the line names this command.
   CommandLine command(std::string const& name, std::string const& help, std::function<void()> chosen);
+  /// "impound GROUP NAME": a command of a group, which group() has made.
+  CommandLine command(std::string const& group, std::string const& name, std::string const& help,
+                      std::function<void()> chosen);
+  void group(std::string const& name, std::string const& help);
   /// 0 when a command was chosen; otherwise the program is to end with `exit`: --help and --version (0), a wrong line
   /// (2).
   struct Parsed {

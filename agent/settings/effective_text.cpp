@@ -14,6 +14,12 @@ std::string quoted(std::string const& text) {
   return out.str();
 }
 
+std::string list(std::vector<std::string> const& texts) {
+  std::string all;
+  for (std::string const& text : texts) all += (all.empty() ? "" : ", ") + quoted(text);
+  return "[" + all + "]";
+}
+
 char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
 
 void add_timestamps(std::ostringstream& out, TimestampSettings const& timestamps) {
@@ -30,14 +36,17 @@ std::string effective_text(Settings const& s) {
   std::ostringstream out;
   out << "[vault]\npath = " << quoted(s.vault) << "\noperator = " << quoted(s.operator_name)
       << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
-      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = [";
-  for (std::size_t i = 0; i < s.allow_net.size(); ++i) out << (i == 0 ? "" : ", ") << quoted(s.allow_net[i]);
-  out << "]\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
+      << "\npassphrase_file = " << quoted(s.passphrase_file)
+      << "\nlast_checkpoint_copies = " << list(s.last_checkpoint_copies)
+      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = " << list(s.allow_net)
+      << "\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
       << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
-  out << "max_files = " << s.torrent_files_max << "\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max
-      << "\ntimeout = \"" << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+  out << "max_files = " << s.torrent_files_max << "\ndigests = [\"sha256\""
+      << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
+      << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
+      << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
   add_timestamps(out, s.timestamps);
   for (SourceSettings const& source : s.sources) {
     out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <toml++/toml.h>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -13,6 +14,7 @@ namespace impound::agent {
 namespace {
 
 constexpr std::size_t authorities_max = 50;  // an entry holds no longer list
+constexpr std::size_t checkpoint_copies_max = 16;
 
 /// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
 class Section {
@@ -123,8 +125,15 @@ Result<void> read_vault(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("operator", to.operator_name));
   IMPOUND_CHECK(in.text("authority", to.authority));
   IMPOUND_CHECK(in.text("key", to.key_file));
-  IMPOUND_CHECK(in.only("passphrase_file", ""));
-  IMPOUND_CHECK(in.only("last_checkpoint_copies", ""));
+  IMPOUND_CHECK(in.text("passphrase_file", to.passphrase_file));
+  IMPOUND_CHECK(in.texts("last_checkpoint_copies", to.last_checkpoint_copies));
+  std::vector<std::string> const& copies = to.last_checkpoint_copies;
+  for (std::string const& path : copies)
+    if (path.front() != '/' || path.back() == '/' || std::count(copies.begin(), copies.end(), path) > 1)
+      return in.wrong(*in.table_.get("last_checkpoint_copies"), "last_checkpoint_copies",
+                      "must name files by absolute paths, each once");
+  if (copies.size() > checkpoint_copies_max)
+    return in.wrong(*in.table_.get("last_checkpoint_copies"), "last_checkpoint_copies", "names too many files");
   return in.done();
 }
 
@@ -137,9 +146,20 @@ Result<void> read_network(Section in, Settings& to) {
   return in.done();
 }
 
+/// SHA-256 names every object and cannot be left out; the other two come together.
+Result<void> read_digests(Section& in, Settings& to) {
+  std::vector<std::string> names;
+  IMPOUND_CHECK(in.texts("digests", names));
+  if (in.table_.get("digests") == nullptr) return ok();
+  std::sort(names.begin(), names.end());
+  to.all_digests = names == std::vector<std::string>{"md5", "sha1", "sha256"};
+  if (to.all_digests || names == std::vector<std::string>{"sha256"}) return ok();
+  return in.wrong(*in.table_.get("digests"), "digests", "must be [\"sha256\"] or [\"sha256\", \"sha1\", \"md5\"]");
+}
+
 Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.only("dht", "off"));
-  IMPOUND_CHECK(in.only("digests", ""));
+  IMPOUND_CHECK(read_digests(in, to));
   IMPOUND_TRY(metadata, in.duration("metadata_timeout"));
   if (metadata) to.metadata_timeout = *metadata;
   IMPOUND_TRY(timeout, in.duration("timeout"));

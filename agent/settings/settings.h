@@ -48,7 +48,9 @@ struct Settings {
   std::string vault;  // the vault's folder
   std::string operator_name;
   std::string authority;
-  std::string key_file;  // "" = the default place beside the other keys
+  std::string key_file;         // "" = a systemd credential, else the default place beside the other keys
+  std::string passphrase_file;  // its first line opens the key; "" = a systemd credential, if there is one
+  std::vector<std::string> last_checkpoint_copies;  // absolute paths of files
 
   std::vector<std::string> allow_net;  // CIDR[:PORT]
   std::string user_agent;
@@ -58,6 +60,7 @@ struct Settings {
   std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte
   std::optional<std::uint64_t> torrent_bytes_max;
   std::uint64_t torrent_files_max = 100'000;
+  bool all_digests = false;  // SHA-1 and MD5 at sealing, too; else they follow when `watch` has nothing else to do
 
   std::uint64_t capture_bytes_max = 16 * 1024 * 1024;
   std::chrono::seconds capture_timeout{60};

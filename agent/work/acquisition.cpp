@@ -82,6 +82,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   running.metadata_only = wanted.metadata_only;
   running.web_seeds_set_aside = wanted.target.web_seeds.size();
   running.torrent_capture = wanted.target.torrent_capture;
+  running.torrent_media_type = wanted.target.torrent_media_type;
   if (open) IMPOUND_CHECK(take_up(running, *open));
   running.job = job_for(wanted, attempt);
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
@@ -265,14 +266,13 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   if (running.torrent_capture) origin["capture"] = running.torrent_capture->text();
   add_hashes(origin, metainfo.hashes);
   EntryDraft draft{"exhibit.sealed",
-                   {{"role", whole_torrent ? "torrent" : "info_dict"},
-                    {"media_type", "application/x-bittorrent"},
-                    {"origin", origin}},
+                   {{"role", whole_torrent ? "torrent" : "info_dict"}, {"origin", origin}},
                    running.case_name,
                    running.attempt,
                    running.attempt,
                    {},
                    exhibit};
+  if (!running.torrent_media_type.empty()) draft.body["media_type"] = running.torrent_media_type;
   IMPOUND_TRY(sealed, session_.sealing().seal_bytes(bytes_of(bytes), std::move(draft)));
   if (sealed.refused) return *sealed.refused;
 

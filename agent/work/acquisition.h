@@ -23,6 +23,7 @@
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/piece_range.h"
 #include "fetchers/torrents/swarm.h"
 
 namespace impound::agent {
@@ -91,6 +92,7 @@ class Acquisitions {
     std::string refused_detail{};
     std::uint64_t web_seeds_set_aside = 0;
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
+    std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
   };
   /// What sealing made of an acquisition's payload.
@@ -99,8 +101,9 @@ class Acquisitions {
     std::uint64_t bytes = 0;
     std::set<std::uint64_t> announced;  // indexes, each once
     std::vector<std::string> refused;
-    std::set<std::uint64_t> listed;  // indexes that have a line
-    std::string lines;               // application/vnd.impound.files+jsonl
+    std::set<std::uint64_t> listed;                           // indexes that have a line
+    std::string lines;                                        // application/vnd.impound.files+jsonl
+    std::vector<std::optional<fetchers::PieceRange>> pieces;  // of each file of the torrent
   };
   /// How the swarm's part ended.
   struct SwarmPart {

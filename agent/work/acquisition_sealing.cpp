@@ -106,6 +106,7 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
 
 Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {
   Kept kept;
+  if (running.metainfo) kept.pieces = fetchers::piece_ranges(*running.metainfo);
   for (auto const& [path_hex, before] : running.sealed_before) {
     ++kept.files;
     kept.bytes += before.size;
@@ -140,6 +141,8 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
                              ", which is not what the metadata says, or twice");
       continue;
     }
+    if (auto const& pieces = kept.pieces[done.index])
+      origin["pieces"] = {{"first", pieces->first}, {"last", pieces->last}};
     EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
                      running.case_name, running.metadata_entry,
                      running.attempt,   {},

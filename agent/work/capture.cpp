@@ -52,6 +52,7 @@ Captured judged(std::vector<Exchange> const& hops) {
   captured.status = last.status;
   captured.body = last.body;
   captured.final_url = last.url;
+  if (auto const type = last.header("content-type"); type && !type->empty()) captured.media_type = shown(*type, 200);
   if (last.failed)
     captured.problem = line(*last.failed);
   else if (last.redirect())

@@ -38,6 +38,7 @@ struct Captured {
   int status = 0;
   std::string body{};  // transfer coding undone
   std::string final_url{};
+  std::string media_type{};  // as the server claims it; "" when it claims nothing
 };
 
 class Captures {

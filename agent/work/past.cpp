@@ -75,6 +75,7 @@ void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
   take_stamping(entry);
+  digests_.take(kind, body, entry.id(), entry.of());
   if (kind == "capture.attempt") {
     open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
   } else if (kind == "capture.result") {

@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "agent/work/digests_due.h"
 #include "evidence/custody_entry.h"
 #include "evidence/timestamps/stamping_history.h"
 #include "evidence/values/digest.h"
@@ -82,6 +83,8 @@ class Past {
   evidence::StampingHistory const& stamping() const { return stamping_; }
   Unanchored unanchored() const;
   std::string const& settings_sha256() const { return settings_sha256_; }
+  /// Exhibits that still lack SHA-1 and MD5; those of this run are added as they are sealed.
+  DigestsDue& digests() { return digests_; }
 
  private:
   void take_stamping(evidence::ReadEntry const& entry);
@@ -104,6 +107,7 @@ class Past {
   std::vector<std::uint64_t> about_timestamps_;  // indexes
   std::optional<std::uint64_t> last_result_;     // index
   std::string since_utc_;                        // of entry 0, then of the newest result that anchored the log
+  DigestsDue digests_;
 };
 
 /// No entry holds a longer list.

@@ -32,12 +32,12 @@ Recorder::Recorder(std::unique_ptr<evidence::CustodyLog> log, evidence::EntryMak
 
 Recorder::~Recorder() { (void)stop(); }
 
-Result<std::vector<EntryId>> Recorder::ask(std::vector<evidence::EntryDraft> drafts) {
+Result<std::vector<EntryId>> Recorder::ask(std::vector<evidence::EntryDraft> drafts, std::optional<Rotation> rotation) {
   std::future<Result<std::vector<EntryId>>> answer;
   {
     std::lock_guard const hold{lock_};
     if (stopping_) return Error{Code::io, "the custody log is closed", {}, {}};
-    waiting_.push_back(Request{std::move(drafts), {}});
+    waiting_.push_back(Request{std::move(drafts), std::move(rotation), {}});
     answer = waiting_.back().answer.get_future();
   }
   arrived_.notify_one();
@@ -53,6 +53,11 @@ Result<EntryId> Recorder::record(evidence::EntryDraft draft) {
   std::vector<evidence::EntryDraft> one;
   one.push_back(std::move(draft));
   IMPOUND_TRY(ids, ask(std::move(one)));
+  return ids.front();
+}
+
+Result<EntryId> Recorder::rotate(evidence::SigningKey const& next, std::string reason, evidence::By by) {
+  IMPOUND_TRY(ids, ask({}, Rotation{&next, std::move(reason), std::move(by)}));
   return ids.front();
 }
 
@@ -78,6 +83,12 @@ Result<void> Recorder::stop() {
 void Recorder::run() {
   for (;;) {
     std::deque<Request> batch = wait_for_requests();
+    if (!batch.empty() && batch.front().rotation) {
+      auto rotated = hand_over(*batch.front().rotation);
+      batch.front().answer.set_value(rotated ? Result<std::vector<EntryId>>(std::vector<EntryId>{rotated.value()})
+                                             : Result<std::vector<EntryId>>(rotated.error()));
+      continue;
+    }
     if (!batch.empty()) {
       serve(std::move(batch));
       continue;
@@ -101,11 +112,33 @@ std::deque<Recorder::Request> Recorder::wait_for_requests() {
   std::deque<Request> batch;
   std::size_t entries = 0;
   while (!waiting_.empty() && entries < group_entries_max) {
+    if (waiting_.front().rotation && !batch.empty()) break;
+    bool const alone = waiting_.front().rotation.has_value();
     entries += waiting_.front().drafts.size();
     batch.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
+    if (alone) break;
   }
   return batch;
+}
+
+/// The one entry that is made for its place in the log: nothing may come between the signatures and it.
+Result<EntryId> Recorder::hand_over(Rotation const& rotation) {
+  if (auto const step = poisoned_ ? std::nullopt : steps_.look()) {
+    IMPOUND_TRY(made, maker_.make(*step));
+    if (auto const appended = log_->append(std::span{&made.bytes, 1}); !appended) poisoned_ = told(appended.error());
+  }
+  publish_when_due(true);
+  if (poisoned_) return *poisoned_;
+  evidence::EntryDraft draft{"key.rotated", {}, {}, {}, {}, rotation.by, {}};
+  draft.body = evidence::rotation_body(log_->signing_key(), *rotation.next, log_->checkpoint(), rotation.reason);
+  IMPOUND_TRY(entry, maker_.make(draft));
+  if (auto const rotated = log_->rotate(entry.bytes, *rotation.next); !rotated) {
+    if (log_->poisoned()) poisoned_ = told(rotated.error());
+    return rotated.error();
+  }
+  spdlog::info("entry kind={} id={}", entry.kind, entry.id.text());
+  return entry.id;
 }
 
 void Recorder::serve(std::deque<Request> batch) {

@@ -43,6 +43,9 @@ class Recorder {
   /// Durable when it returns. The ids are those of the drafts, in order.
   Result<std::vector<EntryId>> record(std::vector<evidence::EntryDraft> drafts);
   Result<EntryId> record(evidence::EntryDraft draft);
+  /// Hands the log on to `next`, which must outlive this: everything before is published, then key.rotated is appended
+  /// and published under both signatures. After an error only the next start knows whether the key has changed.
+  Result<EntryId> rotate(evidence::SigningKey const& next, std::string reason, evidence::By by);
   /// What was recorded before is under a signed checkpoint when it returns.
   Result<void> publish();
   /// Publishes and ends the thread. Later calls fail.
@@ -51,14 +54,21 @@ class Recorder {
   std::uint64_t recorded() const { return recorded_.load(); }
 
  private:
+  struct Rotation {
+    evidence::SigningKey const* next;
+    std::string reason;
+    evidence::By by;
+  };
   struct Request {
     std::vector<evidence::EntryDraft> drafts;  // none: publish
+    std::optional<Rotation> rotation;          // alone
     std::promise<Result<std::vector<EntryId>>> answer;
   };
 
-  Result<std::vector<EntryId>> ask(std::vector<evidence::EntryDraft> drafts);
+  Result<std::vector<EntryId>> ask(std::vector<evidence::EntryDraft> drafts, std::optional<Rotation> rotation = {});
   void run();
   void serve(std::deque<Request> batch);
+  Result<EntryId> hand_over(Rotation const& rotation);
   std::deque<Request> wait_for_requests();
   void publish_when_due(bool asked);
 

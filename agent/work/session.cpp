@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <pwd.h>
+#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -71,10 +72,6 @@ std::string state_folder(evidence::VaultIdentity const& identity) {
   return user_folder("XDG_STATE_HOME", ".local/state") + "/impound/" + identity.short_name();
 }
 
-std::string default_key_file(evidence::VaultIdentity const& identity) {
-  return user_folder("XDG_CONFIG_HOME", ".config") + "/impound/keys/" + identity.short_name() + ".pem";
-}
-
 std::string vault_folder(Settings const& settings) {
   if (!settings.vault.empty()) return settings.vault;
   return user_folder("XDG_DATA_HOME", ".local/share") + "/impound/vault";
@@ -102,7 +99,8 @@ evidence::By who(Settings const& settings) {
 }
 
 Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::string const& command, Clock& clock,
-                                               Randomness& randomness, std::string const& accept_rollback) {
+                                               Randomness& randomness, std::string const& accept_rollback,
+                                               std::string const& passphrase_file) {
   std::unique_ptr<Session> session{new Session(clock, randomness)};
   IMPOUND_TRY(vault, evidence::Vault::open_for_writing(vault_folder(settings)));
   session->vault_ = std::move(vault);
@@ -117,29 +115,93 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
     return Error{Code::held, "another copy of this vault is in use", state,
                  "Wait for it, or stop it; two copies of a vault must never both be written to"};
 
-  std::string const key_file = settings.key_file.empty() ? default_key_file(identity) : settings.key_file;
-  FilePlace const key_place = file_place(key_file);
-  IMPOUND_TRY(key_folder, LinuxDisk::open_at(key_place.folder));
-  IMPOUND_TRY(key, evidence::SigningKey::load(*key_folder, key_place.name));
-  if (key.vkey(identity.origin) != identity.vkey)
-    return Error{Code::usage, "this key is not the one that the vault was made with", key_file,
-                 "Name the right one with [vault] key"};
-  session->key_.emplace(std::move(key));
+  IMPOUND_CHECK(session->load_keys(settings, passphrase_file));
+  IMPOUND_CHECK(session->open_copies(settings));
 
   // What an earlier run has in its journal must come under a signature before anything else: a full disk gets its
   // reserve back.
   if (auto const free = session->disk().free_bytes(); free && free.value() < start_bytes_min)
     evidence::release_reserve(session->disk());
   auto const rollback = accept_rollback.empty() ? evidence::Rollback::refuse : evidence::Rollback::accept;
-  IMPOUND_TRY(log,
-              evidence::CustodyLog::open(session->disk(), *session->state_, *session->key_, identity.origin, rollback));
+  IMPOUND_TRY(log, session->open_log(rollback));
   std::uint64_t const recovered_entries = log->recovered_entries();
-  IMPOUND_CHECK(session->read_past(identity.vkey));
-  IMPOUND_CHECK(session->start_recording(command, std::move(log)));
+  IMPOUND_CHECK(session->read_past(session->vkey_));
+  auto const digests = settings.all_digests ? evidence::SealWith::sha256_sha1_md5 : evidence::SealWith::sha256;
+  IMPOUND_CHECK(session->start_recording(command, std::move(log), digests));
   if (!accept_rollback.empty()) IMPOUND_CHECK(session->accept(accept_rollback, who(settings)));
   IMPOUND_CHECK(session->recover(recovered_entries));
   IMPOUND_CHECK(session->record_settings(settings));
   return session;
+}
+
+Result<void> Session::load_keys(Settings const& settings, std::string const& passphrase_file) {
+  std::string const named = named_key_file(settings);
+  key_place_ = key_place(named.empty() ? default_key_file(vault_->identity()) : named);
+  FilePlace const place = file_place(key_place_.file);
+  IMPOUND_TRY(folder, LinuxDisk::open_at(place.folder));
+  key_folder_ = std::move(folder);
+  keys_.emplace(*key_folder_, place.name, key_place_.rule);
+  IMPOUND_TRY(known, passphrases(settings, passphrase_file));
+  if (auto const loaded = keys_->load(known); !loaded)
+    return Error{loaded.error().code, loaded.error().what, key_place_.file, loaded.error().hint};
+  if (!secret_memory_locked())
+    spdlog::warn("the key lies in memory that may be swapped out: mlock was refused (RLIMIT_MEMLOCK)");
+  return ok();
+}
+
+Result<void> Session::open_copies(Settings const& settings) {
+  std::string const own = real_path(vault_->path()).value_or(vault_->path()) + "/";
+  std::vector<evidence::CheckpointCopies::Place> places;
+  for (std::string const& path : settings.last_checkpoint_copies) {
+    FilePlace const place = file_place(path);
+    if ((real_path(place.folder).value_or(place.folder) + "/").starts_with(own))
+      return Error{Code::usage, "a copy of the last checkpoint would lie in the vault itself", path,
+                   "Name a place that is not put back together with the vault"};
+    places.push_back({path, place.name, [folder = place.folder]() -> Result<std::unique_ptr<Disk>> {
+                        IMPOUND_TRY(disk, LinuxDisk::open_at(folder));
+                        return std::unique_ptr<Disk>(std::move(disk));
+                      }});
+  }
+  copies_ = std::make_unique<evidence::CheckpointCopies>(std::move(places),
+                                                         [](std::string const& told) { spdlog::warn("{}", told); });
+  return ok();
+}
+
+/// The log under the newest of its keys; what a rotation that was cut short has left of key files is settled.
+Result<std::unique_ptr<evidence::CustodyLog>> Session::open_log(evidence::Rollback rollback) {
+  evidence::VaultIdentity const& identity = vault_->identity();
+  IMPOUND_TRY(first, NoteKey::from_vkey(identity.vkey));
+  evidence::LogKeys const keys{&keys_->current(), keys_->next(), std::move(first)};
+  auto log = evidence::CustodyLog::open(disk(), *state_, keys, identity.origin, rollback, copies_.get());
+  if (!log && log.error().code == Code::usage) {
+    // Not the log's key: perhaps the one that is could not be read.
+    if (auto const& trouble = keys_->next_trouble())
+      return Error{trouble->code, "a rotation of the key was cut short: " + trouble->what, key_place_.file + ".next",
+                   "With the new key's passphrase, this finishes it: impound key rotate --passphrase-file FILE"};
+    return Error{Code::usage, log.error().what, key_place_.file, log.error().hint};
+  }
+  if (!log) return std::move(log).error();
+  vkey_ = log.value()->keys().newest().vkey();
+  IMPOUND_TRY(settled, keys_->settle(log.value()->keys().newest()));
+  rotation_finished_ = settled == evidence::KeyFiles::Settled::put_in_place;
+  if (rotation_finished_) remarks_.push_back("a rotation of the key that was cut short was finished: " + vkey_);
+  if (settled == evidence::KeyFiles::Settled::removed)
+    spdlog::warn("a key that the log does not name was removed: {}.next", key_place_.file);
+  return log;
+}
+
+Result<std::string> Session::rotate_key(SecretText const* passphrase, std::string const& reason,
+                                        evidence::By const& by) {
+  if (key_place_.rule.credential)
+    return Error{Code::usage, "a key that is a systemd credential cannot be rotated from here", key_place_.file,
+                 "Name a file that can be written with [vault] key"};
+  IMPOUND_CHECK(keys_->write_next(evidence::SigningKey::make(randomness_), randomness_, passphrase));
+  NoteKey const next = keys_->next()->public_key(vault_->identity().origin);
+  IMPOUND_CHECK(recorder_->rotate(*keys_->next(), reason, by));
+  vkey_ = next.vkey();
+  IMPOUND_TRY(note, read_whole(disk(), evidence::log_checkpoint_path, note_bytes_max));
+  IMPOUND_CHECK(keys_->settle(next));
+  return note;
 }
 
 Result<void> Session::read_past(std::string const& vkey) {
@@ -152,7 +214,8 @@ Result<void> Session::read_past(std::string const& vkey) {
   });
 }
 
-Result<void> Session::start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log) {
+Result<void> Session::start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log,
+                                      evidence::SealWith digests) {
   evidence::EntryMaker maker{clock_, randomness_};
   EntryId const id = new_id();
   maker.session(id);
@@ -165,10 +228,12 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
   sealing_ = std::make_unique<evidence::Sealing>(
       disk(), ::getuid(),
       [this](std::vector<EntryDraft> drafts) -> Result<void> {
+        std::vector<EntryDraft> const sealed = drafts;
         IMPOUND_CHECK(recorder_->record(std::move(drafts)));
+        for (EntryDraft const& draft : sealed) past_.digests().take(draft.kind, draft.body, *draft.id, {});
         return ok();
       },
-      pause_for_lease);
+      pause_for_lease, evidence::SealingLimits{}, digests);
   IMPOUND_CHECK(recorder_->record(EntryDraft{"agent.started", started_body(command), {}, {}, {}, {}, id}));
   return ok();
 }
@@ -209,7 +274,7 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     // The plans' exhibits are entries now, and the past must know their objects before anything is set aside.
     IMPOUND_CHECK(recorder_->publish());
     past_ = Past{};
-    IMPOUND_CHECK(read_past(vault_->identity().vkey));
+    IMPOUND_CHECK(read_past(vkey_));
   }
   IMPOUND_TRY(report, evidence::set_aside_unnamed(disk(), {past_.objects().begin(), past_.objects().end()}));
   std::vector<std::string> const& objects = report.objects;

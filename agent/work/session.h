@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "agent/settings/settings.h"
+#include "agent/work/keys.h"
 #include "agent/work/past.h"
 #include "agent/work/recorder.h"
+#include "evidence/checkpoint_copies.h"
+#include "evidence/key_files.h"
 #include "evidence/sealing.h"
-#include "evidence/signing_key.h"
 #include "evidence/vault.h"
 #include "evidence/warc/writer.h"
 
@@ -25,9 +27,8 @@ class Randomness;
 
 namespace impound::agent {
 
-/// Where a vault's memory and key lie: named by the vault's short name, outside the vault.
+/// Where a vault's memory lies: named by the vault's short name, outside the vault.
 std::string state_folder(evidence::VaultIdentity const& identity);
-std::string default_key_file(evidence::VaultIdentity const& identity);
 
 /// The vault's folder: --vault, $IMPOUND_VAULT, settings, $XDG_DATA_HOME/impound/vault.
 std::string vault_folder(Settings const& settings);
@@ -47,8 +48,17 @@ class Session {
   /// taken.
   /// `accept_rollback`: why a vault that is behind its memory may go on all the same; it becomes an entry. "" refuses
   /// it.
+  /// `passphrase_file`: one more to try on the key, beside those of the settings.
   static Result<std::unique_ptr<Session>> open(Settings const& settings, std::string const& command, Clock& clock,
-                                               Randomness& randomness, std::string const& accept_rollback = {});
+                                               Randomness& randomness, std::string const& accept_rollback = {},
+                                               std::string const& passphrase_file = {});
+  /// A new key signs the log from now on; its file takes the old one's place, which is destroyed. `passphrase` may be
+  /// null. The checkpoint that both keys have signed.
+  Result<std::string> rotate_key(SecretText const* passphrase, std::string const& reason, evidence::By const& by);
+  /// The start has finished a rotation that was cut short.
+  bool rotation_finished() const { return rotation_finished_; }
+  /// The log's public key at this moment.
+  std::string const& vkey() const { return vkey_; }
   /// agent.stopped, everything under a signature, lock given back. `reason`: "done", "signal" or "error".
   Result<void> close(std::string const& reason);
   ~Session();
@@ -70,8 +80,12 @@ class Session {
 
  private:
   Session(Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
+  Result<void> load_keys(Settings const& settings, std::string const& passphrase_file);
+  Result<void> open_copies(Settings const& settings);
+  Result<std::unique_ptr<evidence::CustodyLog>> open_log(evidence::Rollback rollback);
   Result<void> read_past(std::string const& vkey);
-  Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log);
+  Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log,
+                               evidence::SealWith digests);
   Result<void> accept(std::string const& rollback, evidence::By const& by);
   Result<void> recover(std::uint64_t recovered_entries);
   Result<void> tell_of_sealing();
@@ -82,7 +96,12 @@ class Session {
   Randomness& randomness_;
   std::unique_ptr<evidence::Vault> vault_;
   std::unique_ptr<LinuxDisk> state_;
-  std::optional<evidence::SigningKey> key_;
+  KeyPlace key_place_;
+  std::unique_ptr<LinuxDisk> key_folder_;
+  std::optional<evidence::KeyFiles> keys_;
+  std::unique_ptr<evidence::CheckpointCopies> copies_;
+  std::string vkey_;
+  bool rotation_finished_ = false;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<evidence::Sealing> sealing_;
   std::unique_ptr<evidence::WarcWriter> warc_;

@@ -21,6 +21,7 @@ struct TorrentTarget {
   std::vector<std::string> web_seeds;      // recorded and set aside
   std::optional<std::string> torrent;      // bytes of a .torrent
   std::optional<EntryId> torrent_capture;  // the capture that brought it, when it came over HTTP
+  std::string torrent_media_type{};        // as its server claimed it; "" when nobody did
 };
 
 /// A URL whose answer must be looked at before it is known what to acquire.

@@ -67,7 +67,8 @@ Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Se
       pace_(session.clock()),
       captures_(session, settings, client_, [this] { return interrupt_.asked(); }),
       acquisitions_(session, settings, policy, terminal),
-      anchoring_(anchoring) {
+      anchoring_(anchoring),
+      digests_(session) {
   for (WatchedSource const& source : sources) {
     State state;
     state.source = &source;
@@ -95,8 +96,7 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
     if (!acquisitions_.idle()) {
       IMPOUND_CHECK(acquisitions_.pump(wait, interrupt_.descriptor()));
     } else if (wait.count() > 0) {
-      pollfd waiting{interrupt_.descriptor(), POLLIN, 0};
-      ::poll(&waiting, 1, static_cast<int>(wait.count()));
+      IMPOUND_CHECK(wait_idly(wait));
     }
     tell_outcomes();
   }
@@ -104,6 +104,16 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
   acquisitions_.interrupt();
   for (State& state : states_) IMPOUND_CHECK(tell_polls(state));
   return ok();
+}
+
+/// Nothing runs and nothing is due: time for what can wait.
+Result<void> Watcher::wait_idly(std::chrono::milliseconds wait) {
+  {
+    std::jthread const digesting = digests_.begin();  // ends with this scope
+    pollfd waiting{interrupt_.descriptor(), POLLIN, 0};
+    ::poll(&waiting, 1, static_cast<int>(wait.count()));
+  }
+  return digests_.outcome();
 }
 
 bool Watcher::worked_off() const {
@@ -327,6 +337,7 @@ Result<void> Watcher::acquire_torrent_url(State& state, fetchers::Url const& url
     return ok();
   }
   torrent.value().torrent_capture = captured.result;
+  torrent.value().torrent_media_type = captured.media_type;
   return acquire(state, std::move(torrent).value(), *captured.result);
 }
 

@@ -16,6 +16,7 @@
 #include "agent/work/acquisition.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
+#include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/session.h"
 #include "fetchers/http/client.h"
@@ -102,6 +103,7 @@ class Watcher {
   void tell_outcomes();
   std::int64_t now_us();
   std::chrono::milliseconds until_next(bool once);
+  Result<void> wait_idly(std::chrono::milliseconds wait);
   bool worked_off() const;
 
   Session& session_;
@@ -113,6 +115,7 @@ class Watcher {
   Captures captures_;
   Acquisitions acquisitions_;
   Anchoring& anchoring_;
+  IdleDigests digests_;
   std::vector<State> states_;
   WatchTally tally_;
 };

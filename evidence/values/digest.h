@@ -19,6 +19,7 @@ struct Digest {
 
 using Sha256 = Digest<struct Sha256Tag, 32>;  // of plain bytes: an object, a record, a file
 using Sha1 = Digest<struct Sha1Tag, 20>;
+using Md5 = Digest<struct Md5Tag, 16>;        // beside others only: what older case systems look files up by
 using LeafHash = Digest<struct LeafTag, 32>;  // RFC 6962: SHA-256(0x00 || entry); interior nodes carry the same type
 
 }  // namespace impound

@@ -46,6 +46,20 @@ std::optional<std::uint64_t> Named::end_of(std::string const& file) const {
   return end;
 }
 
+std::uint64_t Named::named_records() const {
+  std::uint64_t count = 0;
+  for (auto const& [file, places] : records) count += places.size();
+  return count;
+}
+
+std::uint64_t Named::bytes() const {
+  std::uint64_t sum = 0;
+  for (NamedObject const& object : objects) sum += object.size;
+  for (auto const& [file, places] : records)
+    for (NamedRecord const& record : places) sum += record.length;
+  return sum;
+}
+
 std::size_t EntryCheck::IdHash::operator()(IdBytes const& id) const {
   std::size_t hash = 0;
   std::memcpy(&hash, id.data() + 8, sizeof hash);  // the random half of a UUID v7

@@ -44,6 +44,8 @@ struct Named {
   bool has_object(Sha256 const& digest) const;  // after settle()
   /// Where the last named record of a WARC file ends; nothing when no entry names the file.
   std::optional<std::uint64_t> end_of(std::string const& file) const;
+  std::uint64_t named_records() const;
+  std::uint64_t bytes() const;  // of all objects and records, after settle()
 };
 
 class EntryCheck {

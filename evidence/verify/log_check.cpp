@@ -163,6 +163,8 @@ bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
                       "it changed while it was verified");
     compare_leaves(leaves, index, width);
     for (unsigned i = have; i < width; ++i) {
+      if (i < leaves.entries.size() && may_be_rotation(leaves.entries[i]))
+        keys_.take(size_, leaves.entries[i], bundles_.root());
       bundles_.grow(leaves.from_bundle[i]);
       tiles_.grow(leaves.from_tile[i]);
       if (i < leaves.entries.size()) entries_.add(size_, leaves.entries[i]);

@@ -15,6 +15,7 @@
 #include "evidence/formats/tlog_tile.h"
 #include "evidence/system/disk.h"
 #include "evidence/verify/entry_check.h"
+#include "evidence/verify/key_check.h"
 #include "evidence/verify/verdict.h"
 
 namespace impound::evidence {
@@ -24,7 +25,8 @@ using PartialTiles = std::map<std::string, std::string>;
 
 class LogCheck {
  public:
-  LogCheck(Disk& vault, Verdict& verdict) : vault_(&vault), verdict_(&verdict), entries_(of_entries_) {}
+  LogCheck(Disk& vault, Verdict& verdict)
+      : vault_(&vault), verdict_(&verdict), entries_(of_entries_), keys_(of_entries_) {}
   LogCheck(LogCheck const&) = delete;
   LogCheck& operator=(LogCheck const&) = delete;
 
@@ -44,6 +46,7 @@ class LogCheck {
   std::optional<Sha256> root_at(std::uint64_t size) const;
   std::uint64_t size() const { return size_; }
   EntryCheck& entries() { return entries_; }
+  KeyCheck const& keys() const { return keys_; }
 
  private:
   struct Tree {
@@ -75,6 +78,7 @@ class LogCheck {
   Verdict* verdict_;
   Verdict of_entries_;
   EntryCheck entries_;
+  KeyCheck keys_;
   std::set<std::uint64_t> wanted_;
   std::uint64_t size_ = 0;
   Tree bundles_;

@@ -21,7 +21,8 @@ constexpr std::size_t block_bytes = 1 << 20;
 /// The verdict and the progress, for several threads.
 class Shared {
  public:
-  Shared(Verdict& verdict, VerifyOptions const& options) : verdict_(verdict), options_(options) {}
+  Shared(Verdict& verdict, Named const& named, VerifyOptions const& options)
+      : verdict_(verdict), options_(options), all_(options.progress ? named.bytes() : 0) {}
   void add(What what, std::string where, std::string detail) {
     std::lock_guard const lock(mutex_);
     verdict_.add(what, std::move(where), std::move(detail));
@@ -29,7 +30,7 @@ class Shared {
   void hashed(std::uint64_t bytes) {
     std::lock_guard const lock(mutex_);
     verdict_.bytes += bytes;
-    if (options_.progress) options_.progress(bytes);
+    if (options_.progress) options_.progress(bytes, all_);
   }
   void count(std::uint64_t Verdict::*counter) {
     std::lock_guard const lock(mutex_);
@@ -41,6 +42,7 @@ class Shared {
   std::mutex mutex_;
   Verdict& verdict_;
   VerifyOptions const& options_;
+  std::uint64_t all_;
 };
 
 /// The digest of [offset, offset + length); `read` says how much of it is there.
@@ -139,7 +141,7 @@ void check_file(Disk& vault, std::string const& path, std::vector<NamedRecord> c
 }  // namespace
 
 void check_objects(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
-  Shared shared(verdict, options);
+  Shared shared(verdict, named, options);
   for_each_below(named.objects.size(), options.threads,
                  [&](std::uint64_t i) { check_object(vault, named.objects[static_cast<std::size_t>(i)], shared); });
   // Modes are easily lost in a copy and prove nothing: the bytes do.
@@ -147,7 +149,7 @@ void check_objects(Disk& vault, Named const& named, VerifyOptions const& options
 }
 
 void check_records(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
-  Shared shared(verdict, options);
+  Shared shared(verdict, named, options);
   std::vector<std::string> files;
   for (auto const& [file, records] : named.records) files.push_back(file);
   for_each_below(files.size(), options.threads, [&](std::uint64_t i) {

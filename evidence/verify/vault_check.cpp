@@ -25,6 +25,13 @@ struct Held {
   std::string bytes;
 };
 
+/// A note whose signature is judged once the log's keys are known.
+struct Unjudged {
+  std::string bytes;
+  std::string where;
+  std::string name;  // in sentences
+};
+
 /// One that somebody kept, to hold the log against.
 struct Kept {
   Checkpoint checkpoint;
@@ -43,6 +50,7 @@ class Verification {
     PartialTiles partial;
     auto const newest = newest_checkpoint(partial);
     if (!newest) {
+      judge_signatures();
       verdict_.not_checked.push_back("everything but vault.toml: there is no checkpoint");
       return std::move(verdict_);
     }
@@ -50,6 +58,8 @@ class Verification {
     verdict_.checkpoint_root = as_node(newest->checkpoint.root);
     for (Kept const& kept : kept_) log_.want_root_at(kept.checkpoint.size);
     check_log(*newest, partial);
+    judge_keys();
+    judge_signatures();
     check_identity();
     if (!options_.log_only) {
       check_objects(vault_, named(), options_, verdict_);
@@ -89,9 +99,6 @@ class Verification {
         key_ = std::move(key).value();
       else
         verdict_.add(What::untrusted, "vault.toml", "the key that was given is no verifier key: " + line(key.error()));
-      if (identity_ && identity_->vkey != *options_.vkey)
-        verdict_.add(What::altered, "vault.toml",
-                     "it names the key " + identity_->vkey + ", given was " + *options_.vkey);
       return;
     }
     if (!identity_) return;
@@ -106,15 +113,38 @@ class Verification {
       verdict_.add(What::malformed, "vault.toml", "its origin and the name of its key differ");
   }
 
-  /// Reads a note even when its signature does not hold: what it says is still worth comparing.
-  std::optional<Held> read_note(std::string bytes, std::string const& where, std::string const& name) {
-    if (key_) {
-      auto checkpoint = read_checkpoint(bytes, *key_);
-      if (checkpoint) return Held{std::move(checkpoint).value(), std::move(bytes)};
-      verdict_.add(What::unsigned_, where, name + " is not signed by the log's key: " + line(checkpoint.error()));
-    } else {
-      verdict_.add(What::unsigned_, where, name + " could not be checked: no key is known");
+  /// Now that the log was walked: whether the trusted key and the one in vault.toml are keys of this log.
+  void judge_keys() {
+    auto const first = log_.keys().first();
+    auto const own = identity_ ? NoteKey::from_vkey(identity_->vkey) : Result<NoteKey>(Error{});
+    if (first && own && !same_key(first->key, own.value()))
+      verdict_.add(What::untrusted, "entry " + std::to_string(first->from),
+                   "it hands over from a key that is not the one in vault.toml: " + first->key.vkey());
+    if (key_ && log_.keys().has(*key_)) {
+      char const* const name = options_.vkey ? "The key that was given" : "The key in vault.toml";
+      verdict_.notes.push_back(told_of_rotations(log_.keys().chain_from(*key_), *key_, name));
+    } else if (options_.vkey && identity_ && identity_->vkey != *options_.vkey) {
+      verdict_.add(What::altered, "vault.toml",
+                   "it names the key " + identity_->vkey + ", given was " + *options_.vkey);
     }
+  }
+
+  void judge_signatures() {
+    for (Unjudged const& note : std::exchange(unjudged_, {})) {
+      if (!key_) {
+        verdict_.add(What::unsigned_, note.where, note.name + " could not be checked: no key is known");
+        continue;
+      }
+      auto checkpoint = read_checkpoint(note.bytes, log_.keys().chain_from(*key_));
+      if (!checkpoint)
+        verdict_.add(What::unsigned_, note.where,
+                     note.name + " is not signed by the log's key: " + line(checkpoint.error()));
+    }
+  }
+
+  /// Reads a note; its signature is judged later. When that does not hold, what it says is still worth comparing.
+  std::optional<Held> read_note(std::string bytes, std::string const& where, std::string const& name) {
+    unjudged_.push_back({bytes, where, name});
     auto note = parse_note(bytes);
     if (!note) return std::nullopt;
     auto checkpoint = checkpoint_from_text(note.value().text);
@@ -208,6 +238,8 @@ class Verification {
     verdict_.entries = log_.size();
     verdict_.exhibits = named().exhibits;
     verdict_.captures = named().captures;
+    verdict_.objects_named = named().objects.size();
+    verdict_.records_named = named().named_records();
   }
 
   void check_identity() {
@@ -262,6 +294,7 @@ class Verification {
     }
     if (!walked_ || !log_.walk_to(newer->checkpoint.size, partial)) return false;
     log_.judge(newer->checkpoint.root, "log/checkpoint");
+    judge_signatures();
     named().settle();
     return true;
   }
@@ -332,6 +365,7 @@ class Verification {
   std::optional<std::string> toml_;
   std::optional<VaultIdentity> identity_;
   std::optional<NoteKey> key_;
+  std::vector<Unjudged> unjudged_;
   std::vector<Kept> kept_;
   bool walked_ = false;
 };

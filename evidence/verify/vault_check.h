@@ -30,8 +30,9 @@ struct VerifyOptions {
   std::vector<std::string> old_checkpoints;  // signed notes that somebody kept
   Disk* state = nullptr;                     // STATE, for its last-checkpoint
   bool held_by_writer = false;
-  unsigned threads = 0;                               // 0: one for each core
-  std::function<void(std::uint64_t bytes)> progress;  // bytes hashed since the last call
+  unsigned threads = 0;  // 0: one for each core
+  /// Bytes hashed since the last call, and how many there are in all.
+  std::function<void(std::uint64_t bytes, std::uint64_t all)> progress;
   std::function<void()> wait_for_newer;  // beside a running writer; without it what is not named is not judged
 };
 

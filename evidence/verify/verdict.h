@@ -41,10 +41,12 @@ inline constexpr std::size_t problems_max = 1'000;
 struct Verdict {
   std::uint64_t entries = 0;
   std::uint64_t exhibits = 0;
-  std::uint64_t objects = 0;  // hashed
+  std::uint64_t objects = 0;        // hashed
+  std::uint64_t objects_named = 0;  // that the log says must be there, each once
   std::uint64_t captures = 0;
   std::uint64_t records = 0;  // hashed
-  std::uint64_t bytes = 0;    // hashed, of objects and WARC files
+  std::uint64_t records_named = 0;
+  std::uint64_t bytes = 0;  // hashed, of objects and WARC files
   std::uint64_t timestamps = 0;
   std::uint64_t checkpoint_size = 0;
   LeafHash checkpoint_root{};
@@ -56,7 +58,8 @@ struct Verdict {
   bool ok() const { return problems.empty(); }
   /// Keeps it, or counts it.
   void add(What what, std::string where, std::string detail);
-  /// {"ok","entries","exhibits","objects","captures","records","bytes","checkpoint":{"size","root"},"timestamps",
+  /// {"ok","entries","exhibits","objects","objects_named","captures","records","records_named","bytes",
+  ///  "checkpoint":{"size","root"},"timestamps",
   ///  "problems":[{"what","where","detail"}],"problems_not_listed","notes":[],"not_checked":[]}
   Json to_json() const;
 };

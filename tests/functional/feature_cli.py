@@ -4,7 +4,7 @@ import json
 import harness
 import peers
 
-COMMANDS = ["init", "fetch", "watch", "extract", "status", "log", "show", "note", "export", "verify", "import", "checkout"]
+COMMANDS = ["init", "fetch", "watch", "extract", "status", "log", "show", "note", "export", "verify", "import", "checkout", "key"]
 EVERYWHERE = ["--vault", "--config", "--operator", "--allow-net", "--log-level", "--quiet", "--help"]
 MAGNET = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056"
 

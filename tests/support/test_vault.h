@@ -132,6 +132,13 @@ class TestVault {
     return written.value();
   }
 
+  /// The log is handed on to `next`, which must outlive this.
+  void rotate(SigningKey const& next) {
+    publish();
+    Json const body = rotation_body(log_->signing_key(), next, log_->checkpoint(), "");
+    REQUIRE(log_->rotate(made({.kind = "key.rotated", .body = body}).bytes, next));
+  }
+
   void publish() { REQUIRE(log_->publish()); }
   void stop() {
     REQUIRE(record({{.kind = "agent.stopped"}}));

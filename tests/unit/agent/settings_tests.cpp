@@ -52,6 +52,20 @@ keep = "none"
   CHECK(s.sources[0].keep == Pick::none);
 }
 
+TEST_CASE("digests are SHA-256 alone or all three, and nothing else") {
+  CHECK_FALSE(parse_settings("", "x.toml").value().all_digests);
+  CHECK_FALSE(parse_settings("[torrents]\ndigests = [\"sha256\"]\n", "x.toml").value().all_digests);
+  auto const all = parse_settings("[torrents]\ndigests = [\"sha1\", \"sha256\", \"md5\"]\n", "x.toml");
+  REQUIRE(all);
+  CHECK(all.value().all_digests);
+  auto const again = parse_settings(effective_text(all.value()), "again.toml");
+  REQUIRE(again);
+  CHECK(again.value().all_digests);
+  for (char const* wrong :
+       {"[]", "[\"sha1\", \"md5\"]", "[\"sha256\", \"sha256\"]", "[\"sha256\", \"md5\"]", "\"sha256\"", "[\"sha512\"]"})
+    CHECK(error_of("[torrents]\ndigests = " + std::string(wrong) + "\n").find("setting torrents.digests must be") == 0);
+}
+
 TEST_CASE("a setting that is not known, or not there yet, is refused with its file, line and key") {
   CHECK(error_of("[vault]\npth = \"x\"\n") == "setting vault.pth is not a setting @ x.toml line 2");
   CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");

@@ -57,40 +57,6 @@ struct Machine {
   }
 };
 
-TEST_CASE("signing key: a new one is private, exclusive, and reads back") {
-  SimulatedDisk disk;
-  auto const made = SigningKey::generate(disk, "log.pem");
-  REQUIRE(made);
-  CHECK(disk.facts_of("log.pem").value().mode == 0600);
-  CHECK(disk.content("log.pem").starts_with("-----BEGIN PRIVATE KEY-----\n"));
-  CHECK(SigningKey::load(disk, "log.pem").value().vkey("o") == made.value().vkey("o"));
-  CHECK(SigningKey::generate(disk, "log.pem").error().code == Code::exists);
-  auto const after = disk.after_power_cut(0);
-  CHECK(SigningKey::load(*after, "log.pem").value().vkey("o") == made.value().vkey("o"));
-}
-
-TEST_CASE("signing key: what is refused") {
-  SimulatedDisk disk;
-  REQUIRE(SigningKey::generate(disk, "good.pem"));
-  std::string const pem = disk.content("good.pem");
-  disk.put_file("open.pem", pem, 0644);
-  disk.put_file("group.pem", pem, 0660);
-  disk.put_file("credential.pem", pem, 0440);
-  disk.put_file("text.pem", "no key", 0600);
-  disk.put_file("encrypted.pem",
-                "-----BEGIN ENCRYPTED PRIVATE "
-                "KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjZTjt1tJjRLwICCAAw\n-----END ENCRYPTED "
-                "PRIVATE KEY-----\n",
-                0600);
-  disk.put_symlink("link.pem");
-  CHECK(SigningKey::load(disk, "none.pem").error().code == Code::not_found);
-  CHECK(SigningKey::load(disk, "credential.pem"));
-  for (char const* path : {"open.pem", "group.pem", "text.pem", "encrypted.pem", "link.pem"}) {
-    CAPTURE(std::string(path));
-    CHECK(SigningKey::load(disk, path).error().code == Code::refused);
-  }
-}
-
 TEST_CASE("checkpoint: three lines, signed under the origin's name") {
   SigningKey const key = key_of(7);
   Checkpoint const checkpoint{origin, 7, {}};
@@ -120,7 +86,8 @@ TEST_CASE("last checkpoint: only the expected one is replaced") {
   CHECK(swap_last_checkpoint(disk, "two", "three").error().code == Code::rolled_back);
   REQUIRE(swap_last_checkpoint(disk, "one", "two"));
   CHECK(disk.content("last-checkpoint") == "two");
-  CHECK(read_last_checkpoint(disk, key_of(7).public_key(origin)).error().code == Code::damaged);
+  NoteKey const key = key_of(7).public_key(origin);
+  CHECK(read_last_checkpoint(disk, {&key, 1}).error().code == Code::damaged);
 }
 
 TEST_CASE("custody log: sizes around the edges of tiles are whole, also after a start at each") {

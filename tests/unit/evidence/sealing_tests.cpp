@@ -72,7 +72,7 @@ TEST_CASE("sealed files are objects, read-only, with their entries") {
     CHECK(desk.entries[i].id == files[i].exhibit.id);
     CHECK(desk.entries[i].body["sha256"] == hex(*file.sha256));
     CHECK(desk.entries[i].body["size"] == files[i].size);
-    CHECK_FALSE(desk.entries[i].body.contains("arrival_sha256"));
+    for (char const* key : {"arrival_sha256", "sha1", "md5"}) CHECK_FALSE(desk.entries[i].body.contains(key));
     CHECK_FALSE(desk.disk.exists(files[i].staged_path));
     CHECK(desk.disk.facts_of(object_path(*file.sha256)).value().mode == 0400);
   }
@@ -150,6 +150,37 @@ TEST_CASE("a good arrival digest stands in the entry beside the one at rest") {
   file.arrival = sha256(bytes_of("bytes"));
   REQUIRE(desk.sealing().seal({&file, 1}));
   CHECK(desk.entries[0].body["arrival_sha256"] == desk.entries[0].body["sha256"]);
+}
+
+TEST_CASE("SHA-1 and MD5 stand in the entry when they are asked for, also after a crash") {
+  Desk desk;
+  auto const digested = [](EntryDraft const& entry) {
+    CHECK(entry.body.value("sha256", "") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    CHECK(entry.body.value("sha1", "") == "a9993e364706816aba3e25717850c26c9cd0d89d");
+    CHECK(entry.body.value("md5", "") == "900150983cd24fb0d6963f7d28e17f72");
+  };
+  Sealing sealing(desk.disk, SimulatedDisk::owner, desk.record(), {}, {}, SealWith::sha256_sha1_md5);
+  ToSeal const file = desk.file("x", "abc");
+  REQUIRE(sealing.seal({&file, 1}));
+  REQUIRE(desk.entries.size() == 1);
+  digested(desk.entries[0]);
+  desk.disk.someone_writes(desk.file("busy", "abc").staged_path, true);
+  ToSeal const busy{"staging/swarm/a/busy", 3, {}, desk.draft()};
+  REQUIRE(sealing.seal({&busy, 1}));  // through a copy, and the object is there already
+  digested(desk.entries.at(1));
+
+  Sealing failing(
+      desk.disk, SimulatedDisk::owner,
+      [](std::vector<EntryDraft>) -> Result<void> {
+        return Error{Code::io, "no", {}, {}};
+      },
+      {}, {}, SealWith::sha256_sha1_md5);
+  ToSeal const cut = desk.file("cut", "abc");
+  CHECK_FALSE(failing.seal({&cut, 1}));
+  auto const next = desk.disk.after_power_cut(0);
+  Sealing after(*next, SimulatedDisk::owner, desk.record(), {}, {}, SealWith::sha256_sha1_md5);
+  REQUIRE(after.recover([](EntryId const&) { return false; }));
+  digested(desk.entries.at(2));
 }
 
 TEST_CASE("a file that somebody may still write to is sealed as a copy") {

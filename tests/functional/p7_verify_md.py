@@ -1,0 +1,145 @@
+"""P7: VERIFY.md is true: its commands, run as they stand there, accept a vault and refuse a damaged one."""
+import os
+import re
+import subprocess
+
+import harness
+import peers
+
+PAGE = (harness.ROOT / "VERIFY.md").read_text()
+GO_LINES_MAX = 60
+
+
+def commands():
+    """Every block of the page in its order, as one would paste them; the last line shows that none ended it early."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
+    assert len(blocks) == 6, len(blocks)
+    return "".join(blocks) + "echo all blocks ran\n"
+
+
+def need_tools():
+    harness.need("openssl", "jq", "go", "bash")
+    if not os.path.isdir("/usr/share/gocode/src/golang.org/x/mod/sumdb"):
+        raise harness.Skip("golang-golang-x-mod-dev is not installed")
+
+
+def vkey(world):
+    return re.search(r'^vkey = "(.*)"$', (world.vault / "vault.toml").read_text(), re.M).group(1)
+
+
+def run(world, **env):
+    """The page's own way to name what is to be checked: variables."""
+    given = {"VAULT": str(world.vault), "GOCACHE": str(world.folder / "go-cache"), "TMPDIR": str(world.folder), **env}
+    if "VKEY" not in given:
+        given["VKEY"] = vkey(world)
+    return subprocess.run(["bash"], input=commands(), capture_output=True, text=True, check=False, env={**world.env, **given})
+
+
+def accepted(world, **env):
+    done = run(world, **env)
+    assert done.returncode == 0 and done.stdout.endswith("all blocks ran\n"), done
+    return done.stdout
+
+
+def refused(world, **env):
+    done = run(world, **env)
+    assert done.returncode != 0 and "all blocks ran" not in done.stdout, done
+
+
+def vault_with_everything(world):
+    """Captures, a torrent, an import, two runs: objects, WARC files, more than one session."""
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "1.eml", 40_000, "mail")
+    harness.write_bytes(seeded / "leak" / "2.eml", 20_000, "more mail")
+    torrent = peers.make_torrent(world, seeded / "leak", "hybrid")
+    peer = peers.seeder(world, torrent, seeded)
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one – «ü»", "user": "EMLEAKS", "text": torrent.magnet() + "\n"},
+                         {"key": "8sUIsf34", "title": "hello", "text": "no leak\n"}])
+    world.init("--operator", "Zoë N.")
+    world.impound("watch", "--once", "--config", world.settings(site.source(acquire="none")))
+    kept = world.folder / "kept.checkpoint"
+    kept.write_bytes((world.vault / "log/checkpoint").read_bytes())
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    world.impound("import", seeded, "--case", "stick", "--source", "A. Noone")
+    return kept
+
+
+def test_the_commands_accept_a_vault_and_the_program_is_short(world):
+    need_tools()
+    kept = vault_with_everything(world)
+    program = re.search(r"<<'END'\n(.*?)^END$", PAGE, re.M | re.S).group(1)
+    assert program.startswith("package main") and program.count("\n") <= GO_LINES_MAX, program.count("\n")
+    formatted = subprocess.run(["gofmt", "-l"], input=program, capture_output=True, text=True, check=False)
+    assert formatted.returncode == 0 and formatted.stdout == "", formatted
+    said = accepted(world, KEPT=str(kept))
+    assert said.count("Signature Verified Successfully") == 2 + len(list((world.vault / "log/checkpoints").glob("*"))), said
+    assert f"{len(world.entries())} " in said, said
+    assert harness.tree(world.vault)["log/checkpoint"], "nothing was written to the vault"
+
+
+def test_a_damaged_vault_makes_them_fail(world):
+    need_tools()
+    kept = vault_with_everything(world)
+    key = {"VKEY": vkey(world)}
+    accepted(world)
+    damaged = 0
+    files = [file for file in sorted(world.vault.rglob("*")) if file.is_file() and not str(file.relative_to(world.vault)).startswith(
+        ("staging/", "reserve", "journal."))]
+    kinds = {"log/checkpoint": 1, "log/tile/0": 1, "log/tile/entries": 1, "objects/": 2, "warc/": 1, "vault.toml": 1}
+    for kind, count in kinds.items():
+        chosen = [file for file in files if str(file.relative_to(world.vault)).startswith(kind)]
+        assert chosen, kind
+        for file in chosen if harness.ALL else chosen[:count]:
+            with harness.byte_changed(file):
+                refused(world, **key)
+            away = world.folder / "away"
+            file.rename(away)
+            refused(world, **key)
+            away.rename(file)
+            damaged += 2
+    # What no other check would notice: still JSON, still of its length, only not what was signed.
+    bundle = next(file for file in files if "/entries/" in str(file))
+    with harness.byte_changed(bundle, bundle.read_bytes().index(b'"salt":"') + len('"salt":"')):
+        refused(world, **key)
+    for name in ("objects/00/added", "warc/added.warc.gz"):
+        (world.vault / name).write_bytes(b"planted")
+        refused(world, **key)
+        (world.vault / name).unlink()
+    (world.vault / "objects/00/link").symlink_to("/etc/passwd")
+    refused(world, **key)
+    (world.vault / "objects/00/link").unlink()
+    print(f"{damaged} files changed or removed, one at a time: each noticed")
+    assert damaged >= 14
+    accepted(world, KEPT=str(kept))
+
+
+def test_another_key_and_another_history_make_them_fail(world):
+    need_tools()
+    world.init()
+    world.impound("note", world.entries()[0]["id"], "first")
+    mine, first = world.vault, vkey(world)
+    # A second vault of the same origin: its key signs nothing of the first, its checkpoint is no earlier state of it.
+    world.vault = world.folder / "other"
+    world.init()
+    other = vkey(world)
+    stranger = world.folder / "stranger.checkpoint"
+    stranger.write_bytes((world.vault / "log/checkpoint").read_bytes())
+    world.vault = mine
+    assert other != first
+    refused(world, VKEY=other)
+    refused(world, KEPT=str(stranger))
+    # A checkpoint of the right key over other entries: the same vault, gone two ways.
+    copy = world.folder / "copy"
+    subprocess.run(["cp", "-a", mine, copy], check=True)
+    world.env["IMPOUND_VAULT"] = str(mine)
+    world.impound("note", world.entries()[0]["id"], "one way", "--vault", mine)
+    forked = world.folder / "forked.checkpoint"
+    forked.write_bytes((mine / "log/checkpoint").read_bytes())
+    (world.home / ".local/state/impound" / harness.sha256(mine / "vault.toml")[:16] / "last-checkpoint").write_bytes((copy / "log/checkpoint").read_bytes())
+    world.impound("note", world.entries()[0]["id"], "the other way", "--vault", copy)
+    world.vault = copy
+    accepted(world)
+    refused(world, KEPT=str(forked))
+
+
+harness.main(globals())
