@@ -17,7 +17,6 @@
 #include "agent/work/places.h"
 #include "agent/work/session.h"
 #include "agent/work/working_copy.h"
-#include "evidence/reserve.h"
 
 namespace impound::agent {
 
@@ -225,7 +224,7 @@ class Import {
       auto const batch = left.first(std::min(batch_files_max, left.size()));
       auto done = seal_batch(imported, batch);
       if (!done) {
-        if (done.error().code == Code::no_space) evidence::release_reserve(session_.disk());
+        if (done.error().code == Code::no_space) session_.disk_full("importing files");
         return std::move(done).error();
       }
       left = left.subspan(batch.size());

@@ -4,7 +4,6 @@
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
-#include "evidence/reserve.h"
 
 namespace impound::agent {
 
@@ -36,7 +35,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   terminal_.clear();
 
   // Beyond this line the bytes no longer change: the worker has let go of the torrent's files.
-  if (ending.reason == "disk_full") evidence::release_reserve(session_.disk());
+  if (ending.reason == "disk_full") session_.disk_full("acquiring a torrent");
   IMPOUND_TRY(kept, seal_payload(running));
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
@@ -153,7 +152,7 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
   auto sealed = session_.sealing().seal(files);
   if (!sealed) {
     // The plan stays, and the next run carries it on: no result is written while files are still under way.
-    if (sealed.error().code == Code::no_space) evidence::release_reserve(session_.disk());
+    if (sealed.error().code == Code::no_space) session_.disk_full("sealing the files of a torrent");
     return std::move(sealed).error();
   }
   for (std::size_t i = 0; i < of.size(); ++i) {
@@ -197,6 +196,7 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
                    exhibit};
   auto sealed = session_.sealing().seal_bytes(bytes_of(lines), std::move(draft));
   if (!sealed && sealed.error().code != Code::no_space) return std::move(sealed).error();
+  if (!sealed) session_.disk_full("sealing the file list of a torrent");
   // A full disk must not keep the result from being told; the entries of the files themselves say what the list would.
   if (!sealed || sealed.value().refused) return std::optional<EntryId>{};
   return std::optional{exhibit};

@@ -3,7 +3,6 @@
 #include "agent/service/terminal.h"
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
-#include "evidence/reserve.h"
 #include "evidence/values/utc_time.h"
 
 namespace impound::agent {
@@ -128,7 +127,7 @@ Result<Json> Captures::keep(std::vector<Exchange> const& hops) {
   IMPOUND_TRY(warc, session_.warc());
   auto done = warc->write(records);
   if (!done && done.error().code == Code::no_space) {
-    evidence::release_reserve(session_.disk());
+    session_.disk_full("keeping a capture");
     done = warc->write(records);
   }
   IMPOUND_TRY(written, std::move(done));

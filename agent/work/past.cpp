@@ -104,6 +104,8 @@ void Past::take(ReadEntry const& entry) {
       mark_seen(item->second.first, item->second.second);
       followed_.erase(item);
     }
+  } else if (kind == "limit.reached" || kind == "limit.left") {
+    if (text_field(body, "limit") == "disk") disk_full_ = kind == "limit.reached";
   } else if (kind == "settings.loaded") {
     settings_sha256_ = text_field(body, "sha256").value_or("");
   }

@@ -82,6 +82,8 @@ class Past {
   std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
   evidence::StampingHistory const& stamping() const { return stamping_; }
   Unanchored unanchored() const;
+  /// The last limit.reached about the disk has no limit.left behind it.
+  bool disk_full() const { return disk_full_; }
   std::string const& settings_sha256() const { return settings_sha256_; }
   /// Exhibits that still lack SHA-1 and MD5; those of this run are added as they are sealed.
   DigestsDue& digests() { return digests_; }
@@ -103,6 +105,7 @@ class Past {
   std::map<std::string, std::uint64_t> warc_ends_;
   std::string settings_sha256_;
   evidence::StampingHistory stamping_;
+  bool disk_full_ = false;
   std::uint64_t size_ = 0;
   std::vector<std::uint64_t> about_timestamps_;  // indexes
   std::optional<std::uint64_t> last_result_;     // index

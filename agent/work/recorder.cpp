@@ -15,6 +15,10 @@ namespace {
 constexpr std::chrono::milliseconds publish_after{1000};
 constexpr std::size_t group_entries_max = 1000;
 
+evidence::EntryDraft disk_full(std::string const& doing) {
+  return {.kind = "limit.reached", .body = {{"limit", "disk"}, {"doing", doing}}};
+}
+
 Error told(Error const& error) {
   spdlog::error("the custody log: {}", line(error));
   return error;
@@ -59,6 +63,14 @@ Result<EntryId> Recorder::record(evidence::EntryDraft draft) {
 Result<EntryId> Recorder::rotate(evidence::SigningKey const& next, std::string reason, evidence::By by) {
   IMPOUND_TRY(ids, ask({}, Rotation{&next, std::move(reason), std::move(by)}));
   return ids.front();
+}
+
+Result<void> Recorder::tell_disk_full(std::string const& doing) {
+  if (disk_full_told_.exchange(true)) return ok();
+  auto told = record(disk_full(doing));
+  if (told) return ok();
+  disk_full_told_ = false;
+  return std::move(told).error();
 }
 
 Result<void> Recorder::publish() {
@@ -176,7 +188,11 @@ void Recorder::serve(std::deque<Request> batch) {
     auto appended = log_->append(entries);
     if (!appended && appended.error().code == Code::no_space && !log_->poisoned()) {
       room_.make();
+      bool const first = !disk_full_told_.exchange(true);
+      if (auto told = first ? maker_.make(disk_full("writing the custody log")) : Error{}; told)
+        entries.push_back(std::move(told).value().bytes);
       appended = log_->append(entries);
+      if (!appended && first) disk_full_told_ = false;
     }
     if (!appended)
       (log_->poisoned() ? poisoned_ : refused) = told(appended.error());

@@ -50,6 +50,8 @@ class Recorder {
   Result<void> publish();
   /// Publishes and ends the thread. Later calls fail.
   Result<void> stop();
+  /// The disk is full, and the log is to say so: limit.reached, once in the life of this recorder.
+  Result<void> tell_disk_full(std::string const& doing);
   /// Entries that were acknowledged so far, those about timestamps not counted. Any thread.
   std::uint64_t recorded() const { return recorded_.load(); }
 
@@ -81,6 +83,7 @@ class Recorder {
   std::deque<Request> waiting_;
   bool stopping_ = false;
   std::atomic<std::uint64_t> recorded_ = 0;
+  std::atomic<bool> disk_full_told_ = false;
   std::optional<Error> poisoned_;                                        // writer thread only
   std::optional<std::chrono::steady_clock::time_point> unsigned_since_;  // writer thread only
   std::thread thread_;

@@ -265,6 +265,22 @@ Result<void> Session::tell_of_sealing() {
   return ok();
 }
 
+/// The reserve is there again, and the log knows that there is room.
+Result<void> Session::keep_reserve() {
+  IMPOUND_CHECK(evidence::make_reserve(disk()));
+  auto const free = disk().free_bytes();
+  if (!past_.disk_full() || !free || free.value() < start_bytes_min) return ok();
+  IMPOUND_CHECK(recorder_->record(
+      EntryDraft{"limit.left", {{"limit", "disk"}, {"free_bytes", json_number(free.value())}}, {}, {}, {}, {}, {}}));
+  return ok();
+}
+
+void Session::disk_full(std::string const& doing) {
+  if (auto const free = disk().free_bytes(); !free || free.value() < start_bytes_min) evidence::release_reserve(disk());
+  // What cannot be told now is told by the disk itself at the next start.
+  (void)recorder_->tell_disk_full(doing);
+}
+
 /// Everything that a crash may have left half done, in DESIGN's order; the same steps find nothing after a clean stop.
 Result<void> Session::recover(std::uint64_t recovered_entries) {
   IMPOUND_TRY(recorded, sealing_->recover([this](EntryId const& exhibit) { return past_.logged(exhibit); }));
@@ -294,8 +310,7 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   for (auto const& [id, stamping] : past_.stamping().open())
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
-  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0)
-    return evidence::make_reserve(disk());
+  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0) return keep_reserve();
 
   Json body{{"open_attempts", open},
             {"attempts", attempts},
@@ -316,7 +331,7 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
                        " acquisition(s) of an earlier run are still open");
   if (plans + recovered_entries > 0)
     remarks_.push_back("the last run ended without closing the vault: what it had acknowledged was brought in");
-  return evidence::make_reserve(disk());
+  return keep_reserve();
 }
 
 Result<void> Session::record_settings(Settings const& settings) {

@@ -73,6 +73,8 @@ class Session {
   Clock& clock() { return clock_; }
   Randomness& randomness() { return randomness_; }
   EntryId new_id() { return EntryId::make(clock_, randomness_); }
+  /// Something could not be written for lack of room: the reserve is given back if it is needed, and the log is told.
+  void disk_full(std::string const& doing);
   /// Opened at the first capture.
   Result<evidence::WarcWriter*> warc();
   /// Lines about the start that the operator should see ("taken up after a crash: …").
@@ -89,6 +91,7 @@ class Session {
   Result<void> accept(std::string const& rollback, evidence::By const& by);
   Result<void> recover(std::uint64_t recovered_entries);
   Result<void> tell_of_sealing();
+  Result<void> keep_reserve();
   Result<void> incident(std::string const& what, std::string const& where, std::string const& detail);
   Result<void> record_settings(Settings const& settings);
 

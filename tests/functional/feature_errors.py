@@ -164,6 +164,57 @@ def test_no_space_left_half_way(world):
     unharmed(world)
 
 
+def test_p1_a_fetch_on_a_full_disk_leaves_a_vault_that_verifies(world):
+    """8 MiB of disk, of which less and less is free: wherever it runs out, nothing is lost, and with room the fetch goes on."""
+    disk = small_disk(world, 8)
+    seeded = world.folder / "seeded"
+    for number in range(40):
+        harness.write_bytes(seeded / "leak" / f"{number:03}.eml", 30_000, number)
+    torrent = peers.make_torrent(world, seeded / "leak", "v1", piece_size=16 << 10)
+    peer = peers.seeder(world, torrent, seeded)
+    template = world.vault
+    world.init()
+    base = world.folder / "base"
+    subprocess.run(["cp", "-a", template, base], check=True)
+    state = world.folder / "base-state"
+    subprocess.run(["cp", "-a", world.state(), state], check=True)
+    words = ["fetch", torrent.magnet(), "--peer", peer.address, "--config", world.settings("[limits]\ndisk_reserve = 0\n")]
+    told = ended = 0
+    steps = range(0, 3 << 20, 48 << 10 if harness.ALL else 420 << 10)
+    for free in steps:
+        for folder, kept in ((template, base), (world.state(), state)):
+            for part in folder.iterdir():
+                subprocess.run(["rm", "-rf", part], check=True)
+            subprocess.run(["cp", "-a", f"{kept}/.", folder], check=True)
+        fill(disk / "ballast", disk, free)
+        done = world.impound(*words, code=None)
+        assert done.code in (0, 1) and world.verify()["ok"] is True, (free, done)
+        kinds = world.kinds()
+        results = world.of_kind("acquisition.result")
+        full = [entry["body"] for entry in results if entry["body"].get("reason") == "disk_full"]
+        if done.code == 1 and len(kinds) > 3:
+            assert "limit.reached" in kinds or "no room" in done.err, (free, kinds, done)
+        assert not full or "limit.reached" in kinds, (free, kinds)
+        told += "limit.reached" in kinds
+        ended += done.code == 0
+        (disk / "ballast").unlink()
+        world.impound(*words)
+        assert world.verify()["ok"] is True, free
+        assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded), free
+        if "limit.reached" in kinds:
+            assert "limit.left" in world.kinds(), free
+    assert told >= len(steps) // 3 and ended > 0, (told, ended, len(steps))
+
+
+def fill(ballast, disk, free):
+    """A file that leaves so many bytes of the disk."""
+    room = os.statvfs(disk)
+    size = room.f_bavail * room.f_frsize - free
+    with open(ballast, "wb") as file:
+        if size > 0:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 def test_a_read_only_vault(world):
     world.init()
     subprocess.run(["mount", "--bind", world.vault, world.vault], check=True)
