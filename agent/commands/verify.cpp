@@ -15,6 +15,7 @@
 #include "evidence/custody_entry.h"
 #include "evidence/formats/base64.h"
 #include "evidence/formats/signed_note.h"
+#include "evidence/timestamps/rfc3161.h"
 #include "evidence/tlog_proof.h"
 #include "evidence/verify/vault_check.h"
 
@@ -32,6 +33,7 @@ struct VerifyCommand {
   std::string vault;
   std::string vkey;
   std::vector<std::string> checkpoints;
+  std::vector<std::string> tsa_roots;
   bool log_only = false;
   bool json = false;
 };
@@ -80,6 +82,7 @@ void print(Verdict const& verdict, std::string const& vault) {
   std::printf("exhibits    %llu, in %llu objects hashed again\n", number(verdict.exhibits), number(verdict.objects));
   std::printf("captures    %llu, in %llu WARC records hashed again\n", number(verdict.captures),
               number(verdict.records));
+  std::printf("timestamps  %llu good\n", number(verdict.timestamps));
   std::printf("bytes       %llu\n", number(verdict.bytes));
   print_findings(verdict, "nothing was changed, removed, added or reordered in what the log vouches for");
 }
@@ -95,6 +98,12 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   for (std::string const& path : asked.checkpoints) {
     IMPOUND_TRY(note, read_named(path, note_bytes_max, "checkpoint"));
     options.old_checkpoints.push_back(std::move(note));
+  }
+  for (std::string const& path : asked.tsa_roots) {
+    IMPOUND_TRY(pem, read_named(path, evidence::roots_pem_bytes_max, "root certificates"));
+    if (auto roots = evidence::TrustedRoots::from_pem(pem); !roots)
+      return Error{Code::usage, roots.error().what, path, "--tsa-ca takes the authority's root certificate as PEM"};
+    options.tsa_roots_pem.push_back(std::move(pem));
   }
   std::string const folder = vault_folder(settings);
   auto disk = LinuxDisk::open_at(folder);
@@ -164,9 +173,9 @@ Verdict judge_proof(std::string const& text, std::string const& name, NoteKey co
 Result<bool> verify_proof(VerifyCommand const& asked) {
   if (asked.vkey.empty()) return Error{Code::usage, "a proof is judged by the log's key", "--vkey", vkey_hint};
   IMPOUND_TRY(key, given_key(asked.vkey));
-  if (!asked.checkpoints.empty() || asked.log_only)
+  if (!asked.checkpoints.empty() || !asked.tsa_roots.empty() || asked.log_only)
     return Error{Code::usage, "a proof is checked against its own checkpoint only", asked.vault,
-                 "--checkpoint and --log-only belong to a vault"};
+                 "--checkpoint, --tsa-ca and --log-only belong to a vault"};
   IMPOUND_TRY(text, read_named(asked.vault, evidence::tlog_proof_bytes_max, "proof"));
   Json entry;
   Verdict const verdict = judge_proof(text, asked.vault, key, entry);
@@ -209,6 +218,9 @@ void add_verify(ProgramLine& program, Invocation& invocation) {
                  "the log's public key as `init` printed it; without it the vault's own is trusted");
   command.repeated("--checkpoint", options->checkpoints,
                    "a checkpoint somebody kept: the log must have grown from it; repeatable");
+  command.repeated(
+      "--tsa-ca", options->tsa_roots,
+      "root certificates (PEM) of time-stamping authorities; without them those kept in the vault; repeatable");
   command.flag("--log-only", options->log_only, "only the log: no object and no WARC file is read");
   command.flag("--json", options->json, "one object with the verdict");
   add_common_options(command, invocation.common);
