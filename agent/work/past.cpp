@@ -70,6 +70,7 @@ OpenAcquisition const* Past::open_for(InfoHashes const& hashes) const {
 void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
+  stampings_.take(entry);
   if (kind == "capture.attempt") {
     open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
   } else if (kind == "capture.result") {

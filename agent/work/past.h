@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "evidence/custody_entry.h"
+#include "evidence/timestamps/stamping_history.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/info_hash.h"
 
@@ -68,6 +69,8 @@ class Past {
   bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit.text()); }
   std::set<Sha256> const& objects() const { return objects_; }
   std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
+  /// Attempts for time-stamps that are open, and what the log is anchored to.
+  evidence::StampingHistory const& stampings() const { return stampings_; }
   std::string const& settings_sha256() const { return settings_sha256_; }
 
  private:
@@ -84,6 +87,7 @@ class Past {
   std::unordered_set<std::string> exhibits_;
   std::set<Sha256> objects_;
   std::map<std::string, std::uint64_t> warc_ends_;
+  evidence::StampingHistory stampings_;
   std::string settings_sha256_;
 };
 

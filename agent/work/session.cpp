@@ -216,6 +216,9 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
   for (std::string const& name : objects)
     IMPOUND_CHECK(incident("an object that no entry names was set aside", name, ""));
+  IMPOUND_TRY(stampings, evidence::set_aside_unnamed_timestamps(disk(), past_.stampings()));
+  for (std::string const& path : stampings)
+    IMPOUND_CHECK(incident("a file of a time-stamp that no entry names was set aside", evidence::printable(path), ""));
 
   Json attempts = Json::array();
   std::size_t const open = past_.open_acquisitions().size() + past_.open_captures().size();

@@ -245,6 +245,7 @@ Result<openssl::Certificates> read_pem(std::string_view pem) {
   if (pem.size() > roots_pem_bytes_max) return unfit("more than 1 MiB of certificates");
   auto all = openssl::certificates_from_pem(pem, static_cast<int>(roots_max));
   if (!all) return unfit("not PEM certificates, one broken among them, or more than " + std::to_string(roots_max));
+  if (sk_X509_num(all->get()) == 0) return unfit("no PEM certificate (openssl x509 -inform DER makes one of DER)");
   return std::move(*all);
 }
 
