@@ -18,6 +18,7 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "evidence/formats/signed_note.h"
+#include "evidence/timestamps/rfc3161.h"
 #include "evidence/tlog_proof.h"
 #include "evidence/verify/vault_check.h"
 
@@ -35,6 +36,7 @@ struct VerifyCommand {
   std::string vault;
   std::string vkey;
   std::vector<std::string> checkpoints;
+  std::vector<std::string> tsa_roots;
   bool log_only = false;
   bool record = false;
   bool json = false;
@@ -85,6 +87,7 @@ void print(Verdict const& verdict, std::string const& vault) {
               number(verdict.objects), number(verdict.objects_named));
   std::printf("captures    %llu, %llu of %llu WARC records hashed again\n", number(verdict.captures),
               number(verdict.records), number(verdict.records_named));
+  std::printf("timestamps  %llu good\n", number(verdict.timestamps));
   std::printf("bytes       %llu\n", number(verdict.bytes));
   print_findings(verdict, "nothing was changed, removed, added or reordered in what the log vouches for");
 }
@@ -133,6 +136,12 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
   for (std::string const& path : asked.checkpoints) {
     IMPOUND_TRY(note, read_named(path, note_bytes_max, "checkpoint"));
     options.old_checkpoints.push_back(std::move(note));
+  }
+  for (std::string const& path : asked.tsa_roots) {
+    IMPOUND_TRY(pem, read_named(path, evidence::roots_pem_bytes_max, "root certificates"));
+    if (auto roots = evidence::TrustedRoots::from_pem(pem); !roots)
+      return Error{Code::usage, roots.error().what, path, "--tsa-ca takes the authority's root certificate as PEM"};
+    options.tsa_roots_pem.push_back(std::move(pem));
   }
   std::string const folder = vault_folder(settings);
   auto disk = LinuxDisk::open_at(folder);
@@ -208,9 +217,9 @@ Verdict judge_proof(std::string const& text, std::string const& name, NoteKey co
 Result<bool> verify_proof(VerifyCommand const& asked) {
   if (asked.vkey.empty()) return Error{Code::usage, "a proof is judged by the log's key", "--vkey", vkey_hint};
   IMPOUND_TRY(key, given_key(asked.vkey));
-  if (!asked.checkpoints.empty() || asked.log_only || asked.record)
+  if (!asked.checkpoints.empty() || !asked.tsa_roots.empty() || asked.log_only || asked.record)
     return Error{Code::usage, "a proof is checked against its own checkpoint only", asked.vault,
-                 "--checkpoint, --log-only and --record belong to a vault"};
+                 "--checkpoint, --tsa-ca, --log-only and --record belong to a vault"};
   IMPOUND_TRY(text, read_named(asked.vault, evidence::tlog_proof_bytes_max, "proof"));
   Json entry;
   Verdict const verdict = judge_proof(text, asked.vault, key, entry);
@@ -253,6 +262,9 @@ void add_verify(ProgramLine& program, Invocation& invocation) {
                  "the log's public key as `init` printed it; without it the vault's own is trusted");
   command.repeated("--checkpoint", options->checkpoints,
                    "a checkpoint somebody kept: the log must have grown from it; repeatable");
+  command.repeated(
+      "--tsa-ca", options->tsa_roots,
+      "root certificates (PEM) of time-stamping authorities; without them those kept in the vault; repeatable");
   command.flag("--log-only", options->log_only, "only the log: no object and no WARC file is read");
   command.flag("--record", options->record, "writes the verdict into the log as vault.verified; needs the log's key");
   command.flag("--json", options->json, "one object with the verdict");

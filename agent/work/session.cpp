@@ -299,7 +299,7 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     IMPOUND_CHECK(incident("an object that no entry names was set aside", name, ""));
   IMPOUND_TRY(stamps, evidence::set_aside_unnamed_timestamps(disk(), past_.stamping()));
   for (std::string const& name : stamps)
-    IMPOUND_CHECK(incident("a timestamp's file that no entry names was set aside", name, ""));
+    IMPOUND_CHECK(incident("a file of a time-stamp that no entry names was set aside", evidence::printable(name), ""));
 
   Json attempts = Json::array();
   std::size_t const open =

@@ -16,6 +16,7 @@ namespace impound::evidence {
 namespace {
 
 Error malformed(std::string what) { return Error{Code::malformed, "no time-stamp: " + std::move(what), {}, {}}; }
+Error other_bytes(std::string what) { return Error{Code::damaged, "the time-stamp: " + std::move(what), {}, {}}; }
 Error refused(std::string what) { return Error{Code::refused, "the time-stamp: " + std::move(what), {}, {}}; }
 
 /// A stranger's text for a message: printable ASCII, at most 200 bytes.
@@ -104,13 +105,19 @@ std::optional<std::int64_t> accuracy_us(TS_ACCURACY const* accuracy) {
   return fits ? std::optional{us} : std::nullopt;
 }
 
-/// A number that is not negative, as big-endian bytes without leading zeros; 0 is one byte.
-std::optional<std::vector<std::byte>> bytes_of_number(ASN1_INTEGER const* number, int bytes_max) {
-  openssl::Number const value{ASN1_INTEGER_to_BN(number, nullptr)};
-  if (!value || BN_is_negative(value.get()) || BN_num_bytes(value.get()) > bytes_max) return std::nullopt;
-  std::vector<std::byte> bytes(static_cast<std::size_t>(std::max(1, BN_num_bytes(value.get()))));
-  BN_bn2binpad(value.get(), reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+std::vector<std::byte> magnitude(BIGNUM const* number) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(std::max(1, BN_num_bytes(number))));
+  BN_bn2binpad(number, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   return bytes;
+}
+
+/// Negative ones are in the world: authorities that forget the leading zero byte.
+std::optional<std::string> serial_text(ASN1_INTEGER const* number) {
+  constexpr int bytes_max = 64;  // RFC 3161 wants 20 to be enough
+  openssl::Number const value{ASN1_INTEGER_to_BN(number, nullptr)};
+  if (!value || BN_num_bytes(value.get()) > bytes_max) return std::nullopt;
+  std::string const sign = BN_is_negative(value.get()) ? "-" : "";
+  return sign + hex(magnitude(value.get()));
 }
 
 Result<void> check_imprint(TS_TST_INFO* facts, Sha256 const& imprint) {
@@ -123,15 +130,16 @@ Result<void> check_imprint(TS_TST_INFO* facts, Sha256 const& imprint) {
     return refused("its imprint is not a SHA-256");
   std::string_view const digest = view_of(TS_MSG_IMPRINT_get_msg(said));
   if (digest != text_of(imprint.bytes))
-    return refused("it is over other bytes: " + hex(bytes_of(digest.substr(0, 64))));
+    return other_bytes("it is over other bytes, of SHA-256 " + hex(bytes_of(digest.substr(0, 64))));
   return ok();
 }
 
 Result<void> check_nonce(TS_TST_INFO const* facts, std::array<std::byte, 8> const& nonce) {
   ASN1_INTEGER const* const said = TS_TST_INFO_get_nonce(facts);
   if (said == nullptr) return refused("it has no nonce");
-  auto const bytes = bytes_of_number(said, 8);
-  if (!bytes || !std::equal(bytes->begin(), bytes->end(), nonce.begin(), nonce.end()))
+  openssl::Number const value{ASN1_INTEGER_to_BN(said, nullptr)};
+  auto const bytes = value && !BN_is_negative(value.get()) ? magnitude(value.get()) : std::vector<std::byte>{};
+  if (!std::equal(bytes.begin(), bytes.end(), nonce.begin(), nonce.end()))
     return refused("its nonce is another than the query's");
   return ok();
 }
@@ -145,10 +153,9 @@ Result<TimestampToken> read_facts(TS_TST_INFO* facts) {
   TS_ACCURACY const* const accuracy = TS_TST_INFO_get_accuracy(facts);
   token.accuracy_us = accuracy_us(accuracy);
   if (accuracy != nullptr && !token.accuracy_us) return malformed("its accuracy is out of range");
-  constexpr int serial_bytes_max = 64;  // RFC 3161 wants 20 to be enough
-  auto const serial = bytes_of_number(TS_TST_INFO_get_serial(facts), serial_bytes_max);
-  if (!serial) return malformed("its serial number is negative or too long");
-  token.serial = hex(*serial);
+  auto serial = serial_text(TS_TST_INFO_get_serial(facts));
+  if (!serial) return malformed("its serial number is too long");
+  token.serial = std::move(*serial);
   char policy[256];
   int const length = OBJ_obj2txt(policy, sizeof policy, TS_TST_INFO_get_policy_id(facts), 1);
   if (length <= 0 || length >= static_cast<int>(sizeof policy)) return malformed("its policy is no OID of sane length");
@@ -213,24 +220,55 @@ TimestampQuery make_query(Bytes stamped, Randomness& randomness) {
   return query;
 }
 
-Result<TrustedRoots> TrustedRoots::from_pem(std::string_view pem) {
-  auto const unfit = [](std::string what) { return Error{Code::malformed, std::move(what), {}, {}}; };
-  if (pem.size() > roots_pem_bytes_max) return unfit("more than 1 MiB of root certificates");
-  auto const all = openssl::certificates_from_pem(pem, static_cast<int>(roots_max));
-  if (!all) return unfit("not PEM certificates, one broken among them, or more than " + std::to_string(roots_max));
-  auto given = std::make_shared<Certificates>();
+namespace {
+
+/// Certificates shared out: those signed by themselves are roots.
+std::shared_ptr<TrustedRoots::Certificates> shared_out(STACK_OF(X509) * all) {
+  auto given = std::make_shared<TrustedRoots::Certificates>();
   given->roots.reset(sk_X509_new_null());
   given->others.reset(sk_X509_new_null());
   must(given->roots && given->others);
-  for (int i = 0; i < sk_X509_num(all->get()); ++i) {
-    X509* const one = sk_X509_value(all->get(), i);
+  for (int i = 0; i < sk_X509_num(all); ++i) {
+    X509* const one = sk_X509_value(all, i);
     bool const root = X509_self_signed(one, 1) == 1;
-    ERR_clear_error();
     X509_up_ref(one);
     must(sk_X509_push(root ? given->roots.get() : given->others.get(), one) != 0);
     if (root) given->sha256.push_back(fingerprint(one));
   }
+  ERR_clear_error();
+  return given;
+}
+
+Error unfit(std::string what) { return Error{Code::malformed, std::move(what), {}, {}}; }
+
+Result<openssl::Certificates> read_pem(std::string_view pem) {
+  if (pem.size() > roots_pem_bytes_max) return unfit("more than 1 MiB of certificates");
+  auto all = openssl::certificates_from_pem(pem, static_cast<int>(roots_max));
+  if (!all) return unfit("not PEM certificates, one broken among them, or more than " + std::to_string(roots_max));
+  if (sk_X509_num(all->get()) == 0) return unfit("no PEM certificate (openssl x509 -inform DER makes one of DER)");
+  return std::move(*all);
+}
+
+}  // namespace
+
+Result<TrustedRoots> TrustedRoots::from_pem(std::string_view pem) {
+  IMPOUND_TRY(all, read_pem(pem));
+  auto given = shared_out(all.get());
   if (given->sha256.empty()) return unfit("no root among the certificates: none is signed by itself");
+  TrustedRoots roots;
+  roots.certificates_ = std::move(given);
+  return roots;
+}
+
+Result<TrustedRoots> TrustedRoots::helped_by(std::string_view chain_pem) const {
+  IMPOUND_TRY(chain, read_pem(chain_pem));
+  auto const helpers = shared_out(chain.get());
+  auto given = std::make_shared<Certificates>();
+  given->roots.reset(X509_chain_up_ref(certificates_->roots.get()));
+  given->others.reset(X509_chain_up_ref(certificates_->others.get()));
+  given->sha256 = certificates_->sha256;
+  must(given->roots && given->others);
+  must(X509_add_certs(given->others.get(), helpers->others.get(), X509_ADD_FLAG_UP_REF | X509_ADD_FLAG_NO_DUP) == 1);
   TrustedRoots roots;
   roots.certificates_ = std::move(given);
   return roots;

@@ -11,8 +11,8 @@
 //     reply   30 { status 30 { 02 01 00 … } | token: CMS SignedData over TSTInfo }
 //
 // Replies, certificates and CRLs are strangers' bytes: bounded, parsed by libcrypto, an Error and never a crash. Pure
-// functions, any thread. Errors: Code::malformed, not what it claims to be; Code::refused, a check failed; `what` says
-// which.
+// functions, any thread. Errors: Code::malformed, not what it claims to be; Code::damaged, over other bytes;
+// Code::refused, another check failed; `what` says which.
 #pragma once
 
 #include <array>
@@ -53,6 +53,8 @@ class TrustedRoots {
  public:
   /// Code::malformed: not PEM, more than roots_pem_bytes_max or roots_max, a broken certificate, or no root among them.
   static Result<TrustedRoots> from_pem(std::string_view pem);
+  /// The same roots, and the certificates of `chain_pem` that are no roots to build chains with.
+  Result<TrustedRoots> helped_by(std::string_view chain_pem) const;
   /// SHA-256 of each root's DER, in the file's order; never empty.
   std::vector<Sha256> const& sha256() const;
 
@@ -68,7 +70,7 @@ struct TimestampToken {
   std::string der;  // the token alone: CMS ContentInfo, as i2d writes it
   std::int64_t gen_time_us = 0;
   std::optional<std::int64_t> accuracy_us;  // absent: the authority says nothing
-  std::string serial;                       // hex, two digits a byte
+  std::string serial;                       // hex, two digits a byte, '-' before it for the authorities that err so
   std::string policy;                       // OID, dotted
   std::string tsa_subject;                  // RFC 2253, of the signer's certificate
   Sha256 root_sha256;

@@ -52,6 +52,15 @@ std::optional<Sha256> digest(Json const& object, char const* key) {
   return digits ? digest_from_hex<Sha256>(*digits) : std::nullopt;
 }
 
+/// What went wrong, in strangers' words perhaps: printable ASCII, at most 500 bytes, never empty.
+std::string reason_text(std::string_view reason) {
+  constexpr std::size_t bytes_max = 500;
+  std::string text{reason.substr(0, bytes_max)};
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return text.empty() ? "unknown" : text;
+}
+
 Json json_of(KeptFile const& kept) { return {{"file", kept.file}, {"sha256", hex(kept.sha256)}}; }
 
 /// The file must be the one that its place in the entry demands: no entry reaches elsewhere.
@@ -188,9 +197,8 @@ Json to_json(StampingResult const& result) {
   }
   for (KeptToken const& token : result.tokens) json["tokens"].push_back(json_of(token));
   for (FailedAuthority const& failed : result.failed)
-    json["failed"].push_back({{"authority", failed.authority},
-                              {"tries", failed.tries},
-                              {"reason", failed.reason.empty() ? "unknown" : failed.reason}});
+    json["failed"].push_back(
+        {{"authority", failed.authority}, {"tries", failed.tries}, {"reason", reason_text(failed.reason)}});
   return json;
 }
 

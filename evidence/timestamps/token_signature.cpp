@@ -119,10 +119,10 @@ Result<TokenSigner> judge_signature(PKCS7* token, TrustedRoots const& roots, std
   ERR_clear_error();
   TrustedRoots::Certificates const& given = roots.certificates();
   IMPOUND_TRY(signer, signer_of(token));
-  openssl::BorrowedCertificates const signers{PKCS7_get0_signers(token, nullptr, 0)};
+  openssl::BorrowedCertificates const signers{PKCS7_get0_signers(token, given.others.get(), 0)};
   if (!signers || sk_X509_num(signers.get()) != 1) {
     ERR_clear_error();
-    return refused("the certificate of its signer is not in it");
+    return refused("the certificate of its signer is neither in it nor beside the roots");
   }
   X509* const certificate = sk_X509_value(signers.get(), 0);
   IMPOUND_CHECK(check_purpose(certificate));

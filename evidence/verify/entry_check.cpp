@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "evidence/formats/hex.h"
+#include "evidence/values/utc_time.h"
 #include "evidence/warc/record.h"
 
 namespace impound::evidence {
@@ -85,6 +86,9 @@ void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "agent.stopped") named_.session_open = false;
   if (entry.kind() == "exhibit.sealed") take_exhibit(entry, where);
   if (entry.kind() == "capture.result") take_capture(entry, where);
+  if (entry.kind() == "timestamp.attempt") named_.stampings.take_attempt(entry, where, *verdict_);
+  if (entry.kind() == "timestamp.result") named_.stampings.take_result(entry, where, *verdict_);
+  if (wanted_times_.contains(index)) take_time(entry);
 }
 
 void EntryCheck::check_ids(ReadEntry const& entry, std::string const& where) {
@@ -112,6 +116,17 @@ void EntryCheck::take_exhibit(ReadEntry const& entry, std::string const& where) 
   }
   ++named_.exhibits;
   named_.objects.push_back({*digest, *size});
+}
+
+void EntryCheck::take_time(ReadEntry const& entry) {
+  Json const& time = entry.json.at("time");  // its form was checked
+  auto const us = utc_us_from(entry.utc());
+  if (us && time.value("clock", "") == "synchronised") times_[entry.index] = *us;
+}
+
+std::optional<std::int64_t> EntryCheck::synchronised_time_of(std::uint64_t index) const {
+  auto const found = times_.find(index);
+  return found == times_.end() ? std::nullopt : std::optional{found->second};
 }
 
 void EntryCheck::take_capture(ReadEntry const& entry, std::string const& where) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -14,6 +15,7 @@
 
 #include "evidence/custody_entry.h"
 #include "evidence/values/digest.h"
+#include "evidence/verify/named_stampings.h"
 #include "evidence/verify/verdict.h"
 
 namespace impound::evidence {
@@ -35,6 +37,7 @@ struct NamedRecord {
 struct Named {
   std::vector<NamedObject> objects;                         // sorted and without doubles after settle()
   std::map<std::string, std::vector<NamedRecord>> records;  // by file; sorted and without doubles after settle()
+  NamedStampings stampings;
   std::uint64_t exhibits = 0;
   std::uint64_t captures = 0;
   std::optional<Sha256> vault_toml;  // as entry 0 has it
@@ -54,6 +57,11 @@ class EntryCheck {
   void add(std::uint64_t index, std::string_view bytes);
   Named& named() { return named_; }
 
+  /// Entries whose time is wanted later; told before they come.
+  void want_time_of(std::uint64_t index) { wanted_times_.insert(index); }
+  /// What a wanted entry says, if its clock was synchronised.
+  std::optional<std::int64_t> synchronised_time_of(std::uint64_t index) const;
+
  private:
   using IdBytes = std::array<std::byte, 16>;
   struct IdHash {
@@ -63,9 +71,13 @@ class EntryCheck {
   void take_exhibit(ReadEntry const& entry, std::string const& where);
   void take_capture(ReadEntry const& entry, std::string const& where);
 
+  void take_time(ReadEntry const& entry);
+
   Verdict* verdict_;
   Named named_;
   std::unordered_set<IdBytes, IdHash> ids_;
+  std::set<std::uint64_t> wanted_times_;
+  std::map<std::uint64_t, std::int64_t> times_;  // us, of wanted entries with a synchronised clock
 };
 
 }  // namespace impound::evidence

@@ -31,7 +31,10 @@ class LogCheck {
   LogCheck& operator=(LogCheck const&) = delete;
 
   /// Sizes at which the root is wanted later; given before the walk passes them.
-  void want_root_at(std::uint64_t size) { wanted_.insert(size); }
+  void want_root_at(std::uint64_t size) {
+    wanted_.insert(size);
+    if (size > 0) entries_.want_time_of(size - 1);
+  }
 
   /// Goes on to `size`. False when so much is missing that the walk was given up. What is wrong with single entries is
   /// told after all else, by tell_of_entries(): one altered entry can make a thousand others point nowhere.

@@ -40,8 +40,12 @@ class Search {
       bool const folder = (entry.name == "checkpoints" || entry.name == "tile") && entry.type == Type::folder;
       if (!folder && !(entry.name == "checkpoint" && entry.type == Type::file)) found("log/" + entry.name);
     }
-    // No entry of this version names an anchored checkpoint, so none may be there, however well it is signed.
-    for (FolderEntry const& entry : names_in("log/checkpoints")) found("log/checkpoints/" + entry.name);
+    // However well it is signed: an anchored checkpoint is there because an attempt names it.
+    for (FolderEntry const& entry : names_in("log/checkpoints")) {
+      std::string const path = "log/checkpoints/" + entry.name;
+      bool const well_formed = entry.type == Type::file && decimal(entry.name, UINT64_MAX);
+      if (!well_formed || !named_.stampings.names(path)) found(path, well_formed);
+    }
     tiles("log/tile", 0);
   }
 
@@ -81,7 +85,21 @@ class Search {
   }
 
   void timestamps() {
-    for (FolderEntry const& entry : names_in("timestamps")) found("timestamps/" + entry.name);
+    for (FolderEntry const& folder : names_in("timestamps")) {
+      std::string const place = "timestamps/" + folder.name;
+      auto const size = decimal(folder.name, UINT64_MAX);
+      if (folder.type != Type::folder || !size) {
+        found(place);
+        continue;
+      }
+      std::vector<FolderEntry> const names = names_in(place);
+      if (names.empty() && !named_.stampings.has_size(*size)) found(place, true);
+      for (FolderEntry const& entry : names) {
+        std::string const path = place + "/" + entry.name;
+        bool const named = named_.stampings.names(path) || named_.stampings.of_open(path);
+        if (entry.type != Type::file || !named) found(path, entry.type == Type::file && is_stamping_file(entry.name));
+      }
+    }
   }
 
   std::vector<UnnamedFile> files;
@@ -90,6 +108,10 @@ class Search {
   static bool is_object_folder(std::string_view name) {
     auto const byte = from_hex(name);
     return byte && byte->size() == 1 && hex(*byte) == name;
+  }
+
+  static bool is_stamping_file(std::string_view name) {
+    return name.ends_with(".tsr") || name.ends_with(".chain.pem") || name.ends_with(".crl");
   }
 
   std::vector<FolderEntry> names_in(std::string const& folder) {
@@ -146,8 +168,12 @@ std::vector<UnnamedFile> unnamed_files(Disk& vault, Named const& named, std::uin
 bool still_unnamed(Disk& vault, UnnamedFile const& file, Named const& named, std::uint64_t log_size) {
   auto facts = vault.facts_of(file.path);
   if (!facts) return facts.error().code != Code::not_found;
-  if (facts.value().type != Type::file) return true;
   std::string_view const path = file.path;
+  if (facts.value().type == Type::folder && path.starts_with("timestamps/")) {
+    auto const size = decimal(path.substr(path.find('/') + 1), UINT64_MAX);
+    return !size || !named.stampings.has_size(*size);
+  }
+  if (facts.value().type != Type::file) return true;
   // A writer at work makes its drafts anew every second: one of a later time is another one.
   if (path.ends_with(".tmp")) return facts.value().modified_ns == file.modified_ns;
   if (path.starts_with("warc/")) return named.end_of(file.path).value_or(0) < file.size;
@@ -155,6 +181,8 @@ bool still_unnamed(Disk& vault, UnnamedFile const& file, Named const& named, std
     auto const digest = digest_from_hex<Sha256>(path.substr(path.rfind('/') + 1));
     return !digest || object_path(*digest) != path || !named.has_object(*digest);
   }
+  if (path.starts_with("log/checkpoints/") || path.starts_with("timestamps/"))
+    return !named.stampings.names(file.path) && !named.stampings.of_open(path);
   if (path.starts_with("log/tile/")) {
     auto const tile = tile_from_path(path.substr(4));
     return !tile || !tile_belongs(*tile, log_size);

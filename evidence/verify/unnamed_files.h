@@ -1,8 +1,7 @@
 // What lies in the vault and no entry names. Private to verify/.
 //
-// Not looked at: staging/ (never evidence), the journals and the reserve, a top-level lost+found.
-//
-// Gap: timestamps/ and log/checkpoints/ must be empty, until entries name what lies there.
+// Not looked at: staging/ (never evidence), the journals and the reserve, a top-level lost+found. What an attempt for
+// time-stamps that has no result yet asked for may be there, or not.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include "evidence/vault.h"
 #include "evidence/verify/log_check.h"
 #include "evidence/verify/object_check.h"
+#include "evidence/verify/timestamp_check.h"
 #include "evidence/verify/unnamed_files.h"
 
 namespace impound::evidence {
@@ -67,6 +68,7 @@ class Verification {
     } else {
       verdict_.not_checked.insert(verdict_.not_checked.end(), {"objects", "warc", "timestamps"});
     }
+    if (walked_) check_timestamps(vault_, log_, options_, verdict_);
     look_for_unnamed();
     check_kept();
     look_at_journals();

@@ -5,7 +5,7 @@
 // and what each entry names are worked out again. It goes on after the first problem.
 //
 // In order: vault.toml · the checkpoint and its signature · the log, entry by entry, with every tile and every
-// checkpoint that anybody holds · objects, on all cores · WARC files · files where none belong.
+// checkpoint that anybody holds · objects, on all cores · WARC files · time-stamps · files where none belong.
 //
 // Beside a running writer (`held_by_writer`) the vault grows while it is read. What the checkpoint does not name is
 // collected, then judged by a checkpoint that is at least 5 s newer: `wait_for_newer` waits so long (tests: does what
@@ -28,6 +28,7 @@ struct VerifyOptions {
   std::optional<std::string> vkey;  // of the log; without it the vault's own key is trusted, and a note says so
   bool log_only = false;
   std::vector<std::string> old_checkpoints;  // signed notes that somebody kept
+  std::vector<std::string> tsa_roots_pem;    // of time-stamping authorities; without them those kept beside the tokens
   Disk* state = nullptr;                     // STATE, for its last-checkpoint
   bool held_by_writer = false;
   unsigned threads = 0;  // 0: one for each core

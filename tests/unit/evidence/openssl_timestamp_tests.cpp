@@ -1,0 +1,113 @@
+// The same files under other people's program: replies of `openssl ts -reply`, and `openssl ts -verify` straight from
+// the vault.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "evidence/system/randomness.h"
+#include "evidence/verify/vault_check.h"
+#include "tests/support/stamped_vault.h"
+#include "tests/support/test_vault.h"
+
+namespace impound::evidence {
+namespace {
+
+bool run(std::string const& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+
+std::string content(std::string const& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Two authorities with openssl's own certificates; one makes the SHA-1 id of RFC 2634, as openssl 3.0 does unasked.
+struct Authorities {
+  TemporaryFolder folder;
+  std::vector<TimestampAuthority> both;
+
+  Authorities() {
+    std::string const tool = std::string("/usr/bin/python3 ") + SOURCE_ROOT + "/tests/support/tsa_server.py ";
+    REQUIRE(run(tool + "make --crl-url http://crl.example/ca.crl " + folder.path() + " one:sha256 two:sha1"));
+    auto roots = TrustedRoots::from_pem(content(folder.path("root.pem")));
+    REQUIRE(roots);
+    for (char const* name : {"one", "two"}) both.push_back({name, "http://tsa.example/", roots.value()});
+  }
+  AskAuthority ask() const {
+    return [this](TimestampAuthority const& authority, std::string_view query) -> Result<std::string> {
+      std::ofstream(folder.path("q.tsq"), std::ios::binary) << query;
+      bool const made = run("cd " + folder.path() + " && openssl ts -reply -config " + authority.name +
+                            ".cnf -section this -queryfile q.tsq -out r.tsr");
+      if (!made) return Error{Code::io, "openssl made no reply", {}, {}};
+      return content(folder.path("r.tsr"));
+    };
+  }
+  FetchCrl fetch() const {
+    return [this](TimestampAuthority const&, std::string const& url) -> Result<std::string> {
+      CHECK(url == "http://crl.example/ca.crl");
+      return content(folder.path("ca.crl"));
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("P7: tokens of openssl verify here, and with openssl straight from the files in the vault") {
+  REQUIRE(run("openssl version"));
+  Authorities authorities;
+  TemporaryFolder place;
+  REQUIRE(std::filesystem::create_directories(place.path("v")));
+  REQUIRE(std::filesystem::create_directories(place.path("s")));
+  auto vault = LinuxDisk::open_at(place.path("v"));
+  auto state = LinuxDisk::open_at(place.path("s"));
+  REQUIRE((vault && state));
+  TestVault writer(*vault.value(), *state.value(), ::getuid());
+  writer.seal("an exhibit");
+  writer.publish();
+  Checkpoint const newest = writer.log().checkpoint();
+  std::string const note = content(place.path("v/log/checkpoint"));
+  REQUIRE(keep_checkpoint(*vault.value(), newest.size, note));
+  EntryId const attempt = writer.new_id();
+  Json const body = attempt_body(newest.size, newest.root, note, 2, authorities.both);
+  REQUIRE(writer.record({{.kind = "timestamp.attempt", .body = body, .id = attempt}}));
+  SystemRandomness randomness;
+  std::vector<KeptToken> tokens;
+  for (TimestampAuthority const& authority : authorities.both) {
+    auto token =
+        stamp(*vault.value(), authority, newest.size, note, authorities.ask(), authorities.fetch(), randomness);
+    if (!token) FAIL(line(token.error()));
+    CHECK(token.value().crls.size() == 1);
+    CHECK(token.value().ess_v2 == (authority.name == "one"));
+    CHECK(token.value().accuracy_us == 1'500'100);
+    tokens.push_back(std::move(token).value());
+  }
+  Json const result = result_body(attempt_from_json(body).value(), tokens, {}, {});
+  REQUIRE(writer.record({{.kind = "timestamp.result", .body = result, .of = attempt}}));
+  writer.stop();
+
+  VerifyOptions options;
+  options.vkey = writer.vkey();
+  options.tsa_roots_pem = {content(authorities.folder.path("root.pem"))};
+  Verdict const verdict = verify_vault(*vault.value(), options);
+  INFO(verdict.to_json().dump(2));
+  CHECK(verdict.ok());
+  CHECK(verdict.timestamps == 2);
+
+  std::string const size = std::to_string(newest.size);
+  for (char const* name : {"one", "two"}) {
+    std::string const verify = "cd " + place.path("v") + " && openssl ts -verify -data log/checkpoints/" + size +
+                               " -in timestamps/" + size + "/" + name + ".tsr -CAfile " +
+                               authorities.folder.path("root.pem") + " -attime $(date +%s)";
+    CHECK(run(verify));
+    // As VERIFY.md has it, with the chain that is kept and the list of what was revoked.
+    std::string const chain =
+        "cd " + place.path("v") + "/timestamps/" + size + " && openssl crl -inform DER -in " + name + ".0.crl -out " +
+        place.path("crl.pem") + " && openssl verify -crl_check -purpose timestampsign -CAfile " +
+        authorities.folder.path("root.pem") + " -CRLfile " + place.path("crl.pem") + " " + name + ".chain.pem";
+    CHECK(run(chain));
+  }
+  CHECK_FALSE(run("cd " + place.path("v") + " && openssl ts -verify -data log/checkpoint -in timestamps/" + size +
+                  "/one.tsr -CAfile " + authorities.folder.path("root.pem")));
+}
+
+}  // namespace impound::evidence
