@@ -1,5 +1,6 @@
 """The signing key: its passphrase, who may read its file, its rotation, and copies of the last checkpoint elsewhere."""
 import base64
+import json
 import os
 import re
 import shutil
@@ -291,6 +292,25 @@ def test_the_rotation_keeps_to_its_schema_and_its_signatures_hold_for_openssl(wo
         (world.folder / "signature").write_bytes(base64.b64decode(body[f"signature_{which}"]))
         subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", world.folder / "key.der", "-rawin", "-in", text,
                         "-sigfile", world.folder / "signature"], check=True, capture_output=True)
+
+
+def test_what_verify_md_says_of_a_rotation_holds_as_written(world):
+    harness.need("openssl", "jq")
+    world.init()
+    for _ in range(2):
+        world.impound("key", "rotate")
+    (world.folder / "entries.jsonl").write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in world.entries()))
+    section = (harness.ROOT / "VERIFY.md").read_text().split("## If the key was changed", 1)[1].split("\n## ", 1)[0]
+    commands = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    assert commands.count("openssl") == 1, commands
+
+    def said():
+        return subprocess.run(["sh", "-euc", commands.replace("/tmp/", f"{world.folder}/")], capture_output=True, text=True, check=False)
+    assert said().returncode == 0 and "Verified Successfully" in said().stdout, said()
+    entries = (world.folder / "entries.jsonl").read_text()
+    last = world.of_kind("key.rotated")[-1]["body"]["size"]
+    (world.folder / "entries.jsonl").write_text(entries.replace(f'"size":{last}', f'"size":{last - 1}'))
+    assert said().returncode != 0, said()
 
 
 def test_vault_and_memory_put_back_together_are_caught_by_a_copy(world):
