@@ -192,7 +192,8 @@ void explore(FaultPlan plan, std::uint64_t seeds, SimulatedDisk::Drop const& dro
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     judge(disk->after_power_cut(seed), seed, "power cut");
     // A new process on the same page cache, cut while it recovers.
-    auto const killed = disk->after_kill({1 + seed * 3 % 40, seed % 2 == 0 ? Fault::cut_before : Fault::cut_after});
+    auto const killed =
+        disk->after_kill({1 + (plan.step * 7 + seed * 11) % 40, seed % 2 == 0 ? Fault::cut_before : Fault::cut_after});
     {
       Session recovering(*killed, 3);
       if (recovering.start()) (void)recovering.stop();
