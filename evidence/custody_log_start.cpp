@@ -114,15 +114,18 @@ Result<void> CustodyLog::compare_with_state(Rollback rollback) {
   std::optional<CheckpointNote> last;
   IMPOUND_CHECK(read_notes(rollback, last));
   std::uint64_t const have = published_ ? published_->checkpoint.size : 0;
-  if (auto chosen = choose_key(); !chosen) {
-    if (!last || last->checkpoint.size <= have) return std::move(chosen).error();
-    return Error{Code::rolled_back, entries_signed(have, last->checkpoint.size), std::string(log_checkpoint_path),
-                 "Its key was rotated since, and the old one destroyed: only a newer copy of the vault can go on."};
-  }
+  bool const ahead = last && last->checkpoint.size > have;
+  // No key for log/checkpoint is no end yet: a rename of it that was lost after the key's file had changed.
+  auto chosen = choose_key();
+  if (!chosen && !ahead) return std::move(chosen).error();
   if (!published_ && !last) return ok();  // a creation cut short, or no log: the journal tells
 
-  if (last && last->checkpoint.size > have && rollback == Rollback::refuse) {
-    IMPOUND_CHECK(finish_rename(*last));
+  if (ahead && (rollback == Rollback::refuse || !chosen)) {
+    auto const finished = finish_rename(*last);
+    if (!finished && !chosen && finished.error().code == Code::rolled_back)
+      return Error{Code::rolled_back, finished.error().what, finished.error().where,
+                   "Its key was rotated since, and the old one destroyed: only a newer copy of the vault can go on."};
+    IMPOUND_CHECK(finished);
     IMPOUND_CHECK(choose_key());
   } else if (!published_) {
     return rolled_back("the vault has no checkpoint, and its state remembers one", log_checkpoint_path);

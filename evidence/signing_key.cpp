@@ -29,6 +29,14 @@ constexpr std::uint64_t scrypt_p = 5;
 constexpr std::size_t salt_bytes = 16;
 constexpr std::size_t aes_block_bytes = 16;
 
+constexpr auto pkcs8_head = [] {
+  constexpr unsigned char head[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                    0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+  std::array<std::byte, std::size(head)> bytes{};
+  std::transform(std::begin(head), std::end(head), bytes.begin(), [](unsigned char byte) { return std::byte{byte}; });
+  return bytes;
+}();
+
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using KeyPart = std::unique_ptr<PKCS8_PRIV_KEY_INFO, decltype(&PKCS8_PRIV_KEY_INFO_free)>;
 using Sealed = std::unique_ptr<X509_SIG, decltype(&X509_SIG_free)>;
@@ -155,8 +163,12 @@ Result<SigningKey> SigningKey::load(Disk& folder, std::string_view path, SecretF
 SigningKey SigningKey::from_seed(Bytes seed) {
   must(seed.size() == 32);
   prepare_secret_memory();
-  auto key = std::make_unique<Key>(EVP_PKEY_new_raw_private_key(
-      EVP_PKEY_ED25519, nullptr, reinterpret_cast<unsigned char const*>(seed.data()), seed.size()));
+  // As PKCS#8 (RFC 8410 §7): what OpenSSL decodes it keeps on the secure heap, a raw key it copies to the plain one.
+  SecretText pkcs8(pkcs8_head.size() + seed.size());
+  auto const into = std::as_writable_bytes(pkcs8.bytes());
+  std::copy(seed.begin(), seed.end(), std::copy(pkcs8_head.begin(), pkcs8_head.end(), into.begin()));
+  auto const* bytes = reinterpret_cast<unsigned char const*>(pkcs8.text().data());
+  auto key = std::make_unique<Key>(d2i_AutoPrivateKey(nullptr, &bytes, static_cast<long>(pkcs8.text().size())));
   must(key->pkey != nullptr);
   return SigningKey(std::move(key));
 }

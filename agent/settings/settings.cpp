@@ -129,7 +129,7 @@ Result<void> read_vault(Section in, Settings& to) {
   IMPOUND_CHECK(in.texts("last_checkpoint_copies", to.last_checkpoint_copies));
   std::vector<std::string> const& copies = to.last_checkpoint_copies;
   for (std::string const& path : copies)
-    if (path.front() != '/' || path.back() == '/' || std::count(copies.begin(), copies.end(), path) > 1)
+    if (path.empty() || path.front() != '/' || path.back() == '/' || std::count(copies.begin(), copies.end(), path) > 1)
       return in.wrong(*in.table_.get("last_checkpoint_copies"), "last_checkpoint_copies",
                       "must name files by absolute paths, each once");
   if (copies.size() > checkpoint_copies_max)

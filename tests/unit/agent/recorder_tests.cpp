@@ -73,5 +73,25 @@ TEST_CASE("recorder: a step that the full disk took no entry for is told with th
   CHECK(r.kinds() == std::vector<std::string>{"vault.created", "clock.stepped", "note.added"});
 }
 
+TEST_CASE("recorder: a rotation takes what waits before it along, and nothing comes between its signatures and it") {
+  SigningKey const next = SigningKey::from_seed(std::array<std::byte, 32>{std::byte{1}});
+  Recording r;
+  REQUIRE(r.recorder->record(EntryDraft{.kind = "note.added"}));
+  r.clock.step(-3'000'000);
+  auto const rotated = r.recorder->rotate(next, "why", By{"login", "operator", 1});
+  REQUIRE(rotated);
+  CHECK(r.kinds() == std::vector<std::string>{"vault.created", "note.added", "clock.stepped", "key.rotated"});
+  REQUIRE(r.recorder->record(EntryDraft{.kind = "note.added"}));
+  CHECK(r.kinds().size() == 5);
+  auto const reader = LogReader::open(*r.vault, r.key.vkey("agent.example/evidence"));
+  REQUIRE(reader);
+  CHECK(reader.value().key().vkey() == next.vkey("agent.example/evidence"));
+  // Not to the key that signs already.
+  auto const again = r.recorder->rotate(next, "", By{});
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Code::refused);
+  REQUIRE(r.recorder->record(EntryDraft{.kind = "note.added"}));
+}
+
 }  // namespace
 }  // namespace impound::agent

@@ -22,6 +22,8 @@ TEST_CASE("settings are read with their names of the design") {
 [vault]
 path = "/srv/v"
 operator = "desk"
+passphrase_file = "/etc/impound/passphrase"
+last_checkpoint_copies = ["/mnt/a/checkpoint", "/mnt/b/checkpoint"]
 [network]
 allow_net = ["127.0.0.0/8"]
 [torrents]
@@ -41,6 +43,8 @@ keep = "none"
   REQUIRE(read);
   Settings const& s = read.value();
   CHECK(s.vault == "/srv/v");
+  CHECK(s.passphrase_file == "/etc/impound/passphrase");
+  CHECK(s.last_checkpoint_copies == std::vector<std::string>{"/mnt/a/checkpoint", "/mnt/b/checkpoint"});
   CHECK(s.allow_net == std::vector<std::string>{"127.0.0.0/8"});
   CHECK(s.metadata_timeout.count() == 90);
   CHECK(s.torrent_timeout->count() == 21'600);
@@ -68,6 +72,9 @@ TEST_CASE("digests are SHA-256 alone or all three, and nothing else") {
 
 TEST_CASE("a setting that is not known, or not there yet, is refused with its file, line and key") {
   CHECK(error_of("[vault]\npth = \"x\"\n") == "setting vault.pth is not a setting @ x.toml line 2");
+  for (char const* wrong : {"[\"a\"]", "[\"\"]", "[\"/a/\"]", "[\"/a\", \"/a\"]"})
+    CHECK(error_of("[vault]\nlast_checkpoint_copies = " + std::string(wrong) + "\n")
+              .find("must name files by absolute paths, each once @ x.toml line 2") != std::string::npos);
   CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");
   CHECK(error_of("[torrents]\ntimeout = \"soon\"\n").find("is no duration") != std::string::npos);
   CHECK(error_of("[network]\ndefault_route = \"tor\"\n")
@@ -104,7 +111,8 @@ TEST_CASE("the shipped settings are valid, also with every comment taken away") 
 
 TEST_CASE("the effective settings read back as what they are") {
   auto const read = parse_settings(
-      "[vault]\noperator = \"A \\\"B\\\" \\\\ C\"\n[network]\nallow_net = [\"10.0.0.0/8\", "
+      "[vault]\npassphrase_file = \"p\"\nlast_checkpoint_copies = [\"/a\", \"/b\"]\noperator = \"A \\\"B\\\" \\\\ "
+      "C\"\n[network]\nallow_net = [\"10.0.0.0/8\", "
       "\"::1/128\"]\n[[source]]\nname = \"s\"\nprofile = \"p\"\n",
       "x.toml");
   REQUIRE(read);

@@ -167,6 +167,19 @@ TEST_CASE("rotation: a crash before the rename of the checkpoint is finished, to
   CHECK(finished.value()->signing_key().vkey(origin) == r.second.vkey(origin));
 }
 
+TEST_CASE("rotation: a rename of the checkpoint that is lost after the old key is gone is finished without it") {
+  Rotated r;
+  r.made->publish();
+  std::string const before = r.note();
+  r.made->rotate(r.second);
+  std::string const both = r.note();
+  r.put("v/log/checkpoint", before);
+  auto finished = r.open(r.second);
+  REQUIRE_MESSAGE(finished, (finished ? "" : line(finished.error())));
+  CHECK(r.note() == both);
+  CHECK(r.verdict(r.first).problems.empty());
+}
+
 TEST_CASE("P2: a vault put back to before a rotation is a rollback, and cannot go on without its old key") {
   Rotated r;
   r.made->publish();

@@ -1,6 +1,10 @@
 // The key's file: what is written, who may read it, and what a passphrase does.
 #include <doctest/doctest.h>
+#include <openssl/crypto.h>
 
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <string>
 
 #include "evidence/formats/hex.h"
@@ -100,6 +104,41 @@ TEST_CASE("secret memory: a secret moves, is cut and reads back as it was") {
   CHECK(read_secret(disk, "small", 6).value().text() == "secret");
   CHECK(read_secret(disk, "small", 5).error().code == Code::refused);
   CHECK(read_secret(disk, "none", 5).error().code == Code::not_found);
+}
+
+/// The VmFlags of the mapping that `address` lies in (proc(5)).
+std::string flags_at(void const* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0, to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2) {
+      auto const at = reinterpret_cast<std::uintptr_t>(address);
+      inside = from <= at && at < to;
+    } else if (inside && line.starts_with("VmFlags:")) {
+      return line + " ";
+    }
+  }
+  return {};
+}
+
+TEST_CASE("P6: secrets lie in memory that is locked and left out of core dumps, private keys with them") {
+  SecretText const passphrase("a passphrase");
+  std::string const flags = flags_at(passphrase.text().data());
+  CHECK_MESSAGE(flags.find(" dd ") != std::string::npos, flags);
+  if (secret_memory_locked()) CHECK_MESSAGE(flags.find(" lo ") != std::string::npos, flags);
+  std::size_t const before = ::CRYPTO_secure_used();
+  {
+    SeededRandomness random(1);
+    SigningKey const key = SigningKey::make(random);
+    CHECK(::CRYPTO_secure_used() >= before + 32);
+    SimulatedDisk disk;
+    REQUIRE(key.write_new(disk, "log.pem", random));
+    std::size_t const with_one = ::CRYPTO_secure_used();
+    auto const loaded = SigningKey::load(disk, "log.pem");
+    CHECK(::CRYPTO_secure_used() >= with_one + 32);
+  }
+  CHECK(::CRYPTO_secure_used() == before);
 }
 
 }  // namespace
