@@ -3,17 +3,16 @@
 // Memory: 16 bytes an entry id, 40 an exhibit, about 60 a WARC record, each with what its container adds.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "evidence/custody_entry.h"
 #include "evidence/values/digest.h"
+#include "evidence/verify/id_set.h"
 #include "evidence/verify/verdict.h"
 
 namespace impound::evidence {
@@ -55,17 +54,15 @@ class EntryCheck {
   Named& named() { return named_; }
 
  private:
-  using IdBytes = std::array<std::byte, 16>;
-  struct IdHash {
-    std::size_t operator()(IdBytes const& id) const;
-  };
+  bool take_lean(std::uint64_t index, std::string_view bytes);
   void check_ids(ReadEntry const& entry, std::string const& where);
   void take_exhibit(ReadEntry const& entry, std::string const& where);
   void take_capture(ReadEntry const& entry, std::string const& where);
 
   Verdict* verdict_;
   Named named_;
-  std::unordered_set<IdBytes, IdHash> ids_;
+  IdSet ids_;
+  IdBytes last_session_{};
 };
 
 }  // namespace impound::evidence
