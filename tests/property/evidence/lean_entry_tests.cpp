@@ -134,11 +134,17 @@ std::string damaged(std::string bytes, Dice& dice) {
   for (std::uint64_t i = 1 + dice.below(2); i > 0 && !bytes.empty(); --i) {
     std::size_t const at = dice.below(bytes.size());
     std::size_t const count = std::min<std::size_t>(dice.below(4), bytes.size() - at);
-    switch (dice.below(5)) {
+    switch (dice.below(6)) {
       case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << dice.below(8))); break;
       case 1: bytes.erase(at, count); break;
       case 2: bytes.insert(at, bits[dice.below(std::size(bits))]); break;
       case 3: bytes.replace(at, count, bits[dice.below(std::size(bits))]); break;
+      case 4: {  // a text emptied
+        std::size_t const open = bytes.find('"', at);
+        std::size_t const end = open == std::string::npos ? open : bytes.find('"', open + 1);
+        if (end != std::string::npos) bytes.erase(open + 1, end - open - 1);
+        break;
+      }
       default: bytes.insert(at, bytes.substr(dice.below(bytes.size()), dice.below(40))); break;
     }
   }
