@@ -125,7 +125,16 @@ Result<int> LinuxDisk::parent_of(std::string_view path, std::string& last) {
 
 Result<DiskHandle> LinuxDisk::open(std::string_view path, Open how) {
   switch (how) {
-    case Open::read: return open_beneath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    case Open::read: {
+      // Opening a device can do something (start a watchdog, wind a tape), so it is looked at first: one call, by a
+      // path whose links it may follow, since nothing but the answer comes of it.
+      struct stat s {};
+      std::string const text(path);
+      bool const looked = ::fstatat(folder_, text.c_str(), &s, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
+      if (looked && (S_ISCHR(s.st_mode) || S_ISBLK(s.st_mode)))
+        return Error{Code::refused, "a device lies there", place(path), {}};
+      return open_beneath(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    }
     case Open::write: return open_beneath(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
     case Open::create: return open_beneath(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     case Open::write_or_create: return open_beneath(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);

@@ -24,7 +24,7 @@ namespace impound {
 using DiskHandle = int;
 
 enum class Open {
-  read,    // O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+  read,    // O_RDONLY | O_NOFOLLOW | O_NONBLOCK; a device that lies there is refused, never opened
   write,   // O_RDWR, must exist
   create,  // O_RDWR | O_CREAT | O_EXCL, mode 0600: must be new
   write_or_create,

@@ -1,10 +1,12 @@
 #include "evidence/verify/entry_check.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "evidence/formats/hex.h"
+#include "evidence/values/must.h"
 #include "evidence/values/utc_time.h"
+#include "evidence/verify/lean_entry.h"
 #include "evidence/warc/record.h"
 
 namespace impound::evidence {
@@ -17,15 +19,19 @@ void sort_unique(std::vector<T>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
-/// The 16 bytes of an id; EntryId has checked its form.
-std::array<std::byte, 16> id_bytes(EntryId const& id) {
-  std::string digits = id.text();
-  std::erase(digits, '-');
-  std::array<std::byte, 16> bytes{};
-  if (auto const found = from_hex(digits); found && found->size() == bytes.size())
-    std::copy(found->begin(), found->end(), bytes.begin());
-  return bytes;
+IdBytes id_bytes(EntryId const& id) {
+  auto const bytes = read_id_bytes(id.text());
+  must(bytes.has_value());  // EntryId has checked its form
+  return *bytes;
 }
+
+/// Kinds of which a log has many, and of which nothing is asked but what LeanEntry has. A kind that something else here
+/// looks at must not stand among them.
+constexpr auto lean_kinds =
+    std::to_array<std::string_view>({"acquisition.attempt", "acquisition.metadata", "acquisition.result",
+                                     "availability.checked", "capture.attempt", "copy.made", "exhibit.digested",
+                                     "exhibit.sealed", "job.closed", "note.added", "reference.found", "source.polled"});
+static_assert(std::is_sorted(lean_kinds.begin(), lean_kinds.end()));
 
 }  // namespace
 
@@ -61,13 +67,30 @@ std::uint64_t Named::bytes() const {
   return sum;
 }
 
-std::size_t EntryCheck::IdHash::operator()(IdBytes const& id) const {
-  std::size_t hash = 0;
-  std::memcpy(&hash, id.data() + 8, sizeof hash);  // the random half of a UUID v7
-  return hash;
+/// True when all that is to be said of the entry was said: it is of a kind that only exhibits and the order of ids ask
+/// for, and there is nothing wrong with it. Everything else is left to the document.
+bool EntryCheck::take_lean(std::uint64_t index, std::string_view bytes) {
+  auto const entry = index > 0 ? read_lean_entry(bytes) : std::nullopt;
+  if (!entry || !std::binary_search(lean_kinds.begin(), lean_kinds.end(), entry->kind)) return false;
+  if (entry->session != last_session_ && !ids_.contains(entry->session)) return false;
+  for (auto const& other : {entry->of, entry->cause})
+    if (other && !ids_.contains(*other)) return false;
+  std::optional<Sha256> object;
+  if (entry->kind == "exhibit.sealed") {
+    object = digest_from_hex<Sha256>(entry->sha256);
+    if (!object || !entry->size) return false;
+  }
+  if (entry->id == entry->session || !ids_.insert(entry->id).second) return false;
+  last_session_ = entry->session;
+  if (!object) return true;
+  ++named_.exhibits;
+  named_.objects.push_back({*object, *entry->size});
+  return true;
 }
 
 void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
+  bool const time_wanted = wanted_times_.contains(index);
+  if (!time_wanted && take_lean(index, bytes)) return;
   std::string const where = "entry " + std::to_string(index);
   auto read = read_entry(index, bytes);
   if (!read) {
@@ -88,7 +111,7 @@ void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "capture.result") take_capture(entry, where);
   if (entry.kind() == "timestamp.attempt") named_.stampings.take_attempt(entry, where, *verdict_);
   if (entry.kind() == "timestamp.result") named_.stampings.take_result(entry, where, *verdict_);
-  if (wanted_times_.contains(index)) take_time(entry);
+  if (time_wanted) take_time(entry);
 }
 
 void EntryCheck::check_ids(ReadEntry const& entry, std::string const& where) {

@@ -3,18 +3,17 @@
 // Memory: 16 bytes an entry id, 40 an exhibit, about 60 a WARC record, each with what its container adds.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "evidence/custody_entry.h"
 #include "evidence/values/digest.h"
+#include "evidence/verify/id_set.h"
 #include "evidence/verify/named_stampings.h"
 #include "evidence/verify/verdict.h"
 
@@ -63,10 +62,7 @@ class EntryCheck {
   std::optional<std::int64_t> synchronised_time_of(std::uint64_t index) const;
 
  private:
-  using IdBytes = std::array<std::byte, 16>;
-  struct IdHash {
-    std::size_t operator()(IdBytes const& id) const;
-  };
+  bool take_lean(std::uint64_t index, std::string_view bytes);
   void check_ids(ReadEntry const& entry, std::string const& where);
   void take_exhibit(ReadEntry const& entry, std::string const& where);
   void take_capture(ReadEntry const& entry, std::string const& where);
@@ -75,7 +71,8 @@ class EntryCheck {
 
   Verdict* verdict_;
   Named named_;
-  std::unordered_set<IdBytes, IdHash> ids_;
+  IdSet ids_;
+  IdBytes last_session_{};
   std::set<std::uint64_t> wanted_times_;
   std::map<std::uint64_t, std::int64_t> times_;  // us, of wanted entries with a synchronised clock
 };

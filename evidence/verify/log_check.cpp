@@ -31,7 +31,7 @@ std::vector<LeafHash> hashes_of_bytes(std::string_view bytes) {
   return hashes;
 }
 
-/// The hash over a full tile.
+/// The hash over 1, 2, 4 … 256 hashes.
 LeafHash over(std::vector<LeafHash> hashes) {
   while (hashes.size() > 1) {
     for (std::size_t i = 0; i < hashes.size() / 2; ++i) hashes[i] = node_hash(hashes[2 * i], hashes[2 * i + 1]);
@@ -43,18 +43,23 @@ LeafHash over(std::vector<LeafHash> hashes) {
 }  // namespace
 
 void LogCheck::Tree::grow(LeafHash const& leaf) {
+  if (!apart) return;
   if (levels.empty()) levels.emplace_back();
   levels[0].push_back(leaf);
-  LeafHash peak = leaf;
-  for (std::uint64_t bits = size; (bits & 1) != 0; bits >>= 1) {
-    peak = node_hash(peaks.back(), peak);
-    peaks.pop_back();
-  }
-  peaks.push_back(peak);
-  ++size;
 }
 
+/// The unfinished tiles, highest level first, hold the complete subtrees from left to right: each level's hashes are
+/// folded into the powers of two they hold, then all are joined from the right.
 Sha256 LogCheck::Tree::root() const {
+  std::vector<LeafHash> peaks;
+  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+    auto at = level->begin();
+    for (std::ptrdiff_t width = tile_width; width > 0; width /= 2) {  // a full one may not have gone up yet
+      if ((static_cast<std::ptrdiff_t>(level->size()) & width) == 0) continue;
+      peaks.push_back(over({at, at + width}));
+      at += width;
+    }
+  }
   if (peaks.empty()) return sha256({});
   LeafHash hash = peaks.back();
   for (std::size_t i = peaks.size() - 1; i-- > 0;) hash = node_hash(peaks[i], hash);
@@ -113,10 +118,19 @@ LogCheck::Leaves LogCheck::read_leaves(std::uint64_t index, unsigned width, Part
   return leaves;
 }
 
+/// From here on the trees differ.
+void LogCheck::part_tiles() {
+  if (tiles_.apart) return;
+  tiles_.apart = true;
+  tiles_.levels = bundles_.levels;
+  tiles_.roots = bundles_.roots;
+}
+
 void LogCheck::compare_leaves(Leaves const& leaves, std::uint64_t index, unsigned width) {
   for (unsigned i = 0; i < width; ++i) {
     if (leaves.from_bundle[i] == leaves.from_tile[i]) continue;
     std::string const entry = "entry " + std::to_string(index * tile_width + i);
+    part_tiles();
     bundles_.differ(path_of({false, 0, index, width}), "the hash of " + entry + " is another");
     tiles_.differ(path_of({true, 0, index, width}), entry + " has another hash");
     return;  // the file is named; one is enough
@@ -138,8 +152,9 @@ void LogCheck::compare_tile(TileName const& tile, PartialTiles const& partial, s
 
 /// Both trees have just completed tile `index` of `level`: up it goes.
 void LogCheck::finish_tiles(unsigned level, std::uint64_t index) {
-  if (level > 0) compare_tile({false, level, index, tile_width}, {}, bundles_.levels[level], tiles_.levels[level]);
+  if (level > 0) compare_tile({false, level, index, tile_width}, {}, bundles_.levels[level], of_tiles().levels[level]);
   for (Tree* tree : {&bundles_, &tiles_}) {
+    if (!tree->apart) continue;
     if (tree->levels.size() == level + 1) tree->levels.emplace_back();
     tree->levels[level + 1].push_back(over(tree->levels[level]));
     tree->levels[level].clear();
@@ -180,14 +195,14 @@ bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
     auto const width = static_cast<unsigned>(bundles_.levels[level].size());
     if (width == 0) continue;
     std::uint64_t const index = hashes_at(level, size) / tile_width;
-    compare_tile({false, level, index, width}, partial, bundles_.levels[level], tiles_.levels[level]);
+    compare_tile({false, level, index, width}, partial, bundles_.levels[level], of_tiles().levels[level]);
   }
   return true;
 }
 
 void LogCheck::judge(Sha256 const& root, std::string const& where) {
   bool const bundles_hold = bundles_.root() == root;
-  bool const tiles_hold = tiles_.root() == root;
+  bool const tiles_hold = of_tiles().root() == root;
   tiles_are_true_ = !bundles_hold && tiles_hold;
   auto const report = [this](Tree const& tree) {
     for (Problem const& problem : tree.differences) verdict_->add(problem.what, problem.where, problem.detail);

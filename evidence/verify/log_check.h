@@ -3,6 +3,7 @@
 //
 // Bundles and level 0 tiles say the same thing twice: the entries, and their hashes. Two trees are grown, one from
 // each, and the checkpoint says which of them is true; so a changed byte is laid at the door of the file that holds it.
+// As long as the two agree, one tree stands for both.
 #pragma once
 
 #include <cstdint>
@@ -53,10 +54,9 @@ class LogCheck {
 
  private:
   struct Tree {
+    bool apart = true;                          // false: it is the other one so far
     std::vector<std::vector<LeafHash>> levels;  // hashes of the unfinished tile of each level
-    std::vector<LeafHash> peaks;                // of the complete subtrees, largest first
-    std::uint64_t size = 0;
-    std::vector<Problem> differences;  // problems if this tree is the true one
+    std::vector<Problem> differences;           // problems if this tree is the true one
     std::map<std::uint64_t, Sha256> roots;
 
     void grow(LeafHash const& leaf);
@@ -71,6 +71,8 @@ class LogCheck {
   };
 
   Leaves read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial);
+  void part_tiles();
+  Tree const& of_tiles() const { return tiles_.apart ? tiles_ : bundles_; }
   void compare_leaves(Leaves const& leaves, std::uint64_t index, unsigned width);
   void finish_tiles(unsigned level, std::uint64_t index);
   void compare_tile(TileName const& tile, PartialTiles const& partial, std::vector<LeafHash> const& in_bundles,
@@ -85,7 +87,7 @@ class LogCheck {
   std::set<std::uint64_t> wanted_;
   std::uint64_t size_ = 0;
   Tree bundles_;
-  Tree tiles_;
+  Tree tiles_{false, {}, {}, {}};
   bool tiles_are_true_ = false;
 };
 

@@ -74,19 +74,10 @@ struct Opened {
 
 /// A regular file, or the problem is told.
 std::optional<Opened> open_regular(Disk& vault, std::string const& path, Shared& shared) {
-  auto named = vault.facts_of(path);
-  if (!named) {
-    bool const gone = named.error().code == Code::not_found;
-    shared.add(gone ? What::missing : What::altered, path, gone ? "an entry names it" : line(named.error()));
-    return std::nullopt;
-  }
-  if (named.value().type != FileFacts::Type::file) {
-    shared.add(What::altered, path, "not a regular file");
-    return std::nullopt;
-  }
   auto file = DiskFile::open(vault, path, Open::read);
   if (!file) {
-    shared.add(What::altered, path, "it cannot be read: " + line(file.error()));
+    bool const gone = file.error().code == Code::not_found;
+    shared.add(gone ? What::missing : What::altered, path, gone ? "an entry names it" : line(file.error()));
     return std::nullopt;
   }
   auto facts = file.value().facts();

@@ -1,6 +1,7 @@
 // P2 by enumeration: a small real vault on disk, damaged in every way that files can be.
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -87,8 +88,8 @@ bool names(Verdict const& verdict, std::string const& file) {
 }
 
 char const* kind_of(std::string const& file) {
-  for (char const* kind : {"objects/", "warc/", "log/tile/entries/", "log/tile/0/", "log/tile/1/",
-                           "log/checkpoint", "vault.toml"})
+  for (char const* kind :
+       {"objects/", "warc/", "log/tile/entries/", "log/tile/0/", "log/tile/1/", "log/checkpoint", "vault.toml"})
     if (file.starts_with(kind)) return kind;
   return "?";
 }
@@ -223,6 +224,14 @@ TEST_CASE("P2: links, fifos, sockets and folders in the place of files are found
     check();
     fs::create_directory(full);
     check();
+    // /dev/null's number: where devices cannot be made, that is what keeps them out.
+    if (::mknod(full.c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0) {
+      auto const disk = LinuxDisk::open_at(vault.path);
+      auto const opened = DiskFile::open(*disk.value(), file, Open::read);
+      REQUIRE_FALSE(opened);
+      CHECK(opened.error().code == Code::refused);
+      check();
+    }
     fs::rename(aside, full);
   }
   fs::create_symlink("/", vault.path + "/warc/elsewhere");

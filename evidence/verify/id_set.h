@@ -1,0 +1,49 @@
+// The ids of a log's entries, of which there may be tens of millions: 16 bytes a place, at most 7 of 10 places taken.
+// Private to verify/. One thread.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "evidence/verify/lean_entry.h"
+
+namespace impound::evidence {
+
+class IdSet {
+ public:
+  /// Its place, and whether it is new, as the containers of std have it. No id is all zeros: a UUID has its version.
+  std::pair<IdBytes const*, bool> insert(IdBytes const& id) {
+    if (10 * (count_ + 1) > 7 * places_.size()) grow();
+    IdBytes& place = places_[place_of(id)];
+    bool const fresh = place != id;
+    place = id;
+    count_ += fresh ? 1 : 0;
+    return {&place, fresh};
+  }
+  bool contains(IdBytes const& id) const { return !places_.empty() && places_[place_of(id)] == id; }
+
+ private:
+  /// Where it is, or the free place where it would be.
+  std::size_t place_of(IdBytes const& id) const {
+    std::uint64_t halves[2];
+    std::memcpy(halves, id.data(), sizeof halves);
+    std::uint64_t hash = (halves[0] * 0x9e3779b97f4a7c15u) ^ (halves[1] * 0xc2b2ae3d27d4eb4fu);
+    hash ^= hash >> 32;
+    std::size_t at = static_cast<std::size_t>(hash) & (places_.size() - 1);
+    while (places_[at] != IdBytes{} && places_[at] != id) at = (at + 1) & (places_.size() - 1);
+    return at;
+  }
+  void grow() {
+    std::vector<IdBytes> const before =
+        std::exchange(places_, std::vector<IdBytes>(places_.empty() ? 64 : 2 * places_.size()));
+    for (IdBytes const& id : before)
+      if (id != IdBytes{}) places_[place_of(id)] = id;
+  }
+
+  std::vector<IdBytes> places_;  // a power of two of them
+  std::size_t count_ = 0;
+};
+
+}  // namespace impound::evidence
