@@ -2,8 +2,10 @@
 import json
 import re
 import subprocess
+import time
 
 import harness
+import peers
 
 ORIGIN = "test.example/custody"
 
@@ -93,6 +95,51 @@ def test_the_newest_checkpoint_is_stamped_by_both_and_openssl_agrees(world):
     verdict = world.verify()
     assert verdict["timestamps"] == 2, verdict
     assert [len(authorities.asked(name)) for name in ("first", "second")] == [1, 1]
+
+
+def test_roots_from_outside_the_vault_decide(world):
+    Authorities(world)
+    world.init()
+    imported(world)
+    world.impound("timestamp")
+    roots = [world.folder / name / "root.pem" for name in ("first", "second")]
+    verdict = world.impound("verify", "--json", *(word for root in roots for word in ("--tsa-ca", root))).json()
+    assert verdict["ok"] is True and verdict["timestamps"] == 2, verdict
+    verdict = world.impound("verify", "--json", "--tsa-ca", roots[0], code=1).json()
+    problem, = [one for one in verdict["problems"] if one["where"].startswith("timestamps/")]
+    assert problem["what"] == "untrusted" and "second" in problem["where"], verdict
+    with harness.byte_changed(world.vault / "log" / "checkpoints" / str(stamps(world)[0][0]["body"]["size"]), 3):
+        assert any(one["where"].startswith("log/checkpoints/") for one in world.verify_fails())
+    assert world.verify()["ok"] is True
+
+
+def fetched(world, **more):
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "a.eml", 50_000, "a")
+    torrent = peers.make_torrent(world, seeded / "leak", "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    return world.impound("fetch", torrent.magnet(), "--peer", peer.address, **more)
+
+
+def test_fetch_ends_with_its_result_stamped(world):
+    Authorities(world)
+    done = fetched(world)
+    assert "anchored" in done.out and "by 2 timestamp(s)" in done.out, done
+    kinds = world.kinds()
+    assert kinds[-4:] == ["acquisition.result", "timestamp.attempt", "timestamp.result", "agent.stopped"], kinds
+    assert stamps(world)[0][0]["body"]["size"] == len(kinds) - 3, "the checkpoint covers the result"
+    assert world.verify()["timestamps"] == 2
+
+
+def test_fetch_waits_at_most_half_a_minute_and_says_timestamp_pending(world):
+    authorities = Authorities(world)
+    for name in ("first", "second"):
+        authorities.behave(name, "slow 600")
+    began = time.monotonic()
+    done = fetched(world, seconds=60)
+    assert "timestamp pending: 0 of 2 needed" in done.out and time.monotonic() - began < 45, done
+    assert "acquisition.result" in world.kinds() and world.verify()["ok"] is True
 
 
 def test_no_authority_is_asked_twice_within_a_minute(world):
