@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
+#include "evidence/log_reader.h"
 #include "evidence/system/randomness.h"
 #include "evidence/verify/vault_check.h"
 #include "tests/support/stamped_vault.h"
@@ -14,7 +17,7 @@
 namespace impound::evidence {
 namespace {
 
-bool run(std::string const& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+bool run(std::string const& command) { return std::system(("{ " + command + "; } >/dev/null 2>&1").c_str()) == 0; }
 
 std::string content(std::string const& path) {
   std::ifstream in(path, std::ios::binary);
@@ -49,6 +52,53 @@ struct Authorities {
     };
   }
 };
+
+/// The commands of VERIFY.md's section on time-stamps, to the letter but for the places of two files.
+std::string commands_as_written() {
+  std::string const page = content(std::string(SOURCE_ROOT) + "/VERIFY.md");
+  std::size_t const from = page.find("## 5. That it existed");
+  REQUIRE(from != std::string::npos);
+  std::istringstream section(page.substr(from, page.find("\n## ", from) - from));
+  std::string commands;
+  for (std::string text; std::getline(section, text);)
+    if (text.starts_with("    ")) commands += text.substr(4) + "\n";
+  return commands;
+}
+
+/// What they print over the vault in `place`.
+std::string printed(TestVault const& writer, Disk& vault, TemporaryFolder const& place, std::string const& roots) {
+  auto log = LogReader::open(vault, writer.vkey());
+  REQUIRE(log);
+  std::ofstream entries(place.path("entries.jsonl"));
+  REQUIRE(
+      log.value().each(0, log.value().checkpoint().size, [&](std::uint64_t, std::string_view entry) -> Result<void> {
+        entries << entry << "\n";
+        return ok();
+      }));
+  entries.close();
+  std::ofstream(place.path("tsa-roots.pem")) << roots;
+  std::string commands = commands_as_written();
+  std::string const here = place.path() + "/";  // itself under /tmp
+  for (std::size_t at = 0; (at = commands.find("/tmp/", at)) != std::string::npos; at += here.size())
+    commands.replace(at, std::string_view("/tmp/").size(), here);
+  std::ofstream(place.path("commands.sh")) << commands;
+  (void)run("cd " + place.path("v") + " && sh " + place.path("commands.sh") + " > " + place.path("printed"));
+  return content(place.path("printed"));
+}
+
+void check_as_written(TestVault const& writer, Disk& vault, TemporaryFolder const& place, std::string const& roots) {
+  CHECK(printed(writer, vault, place, roots) == "both ways ok\nVerification: OK\nVerification: OK\n");
+  std::string const token = place.path("v/") + "timestamps/" + std::to_string(3) + "/one.tsr";
+  REQUIRE(std::filesystem::exists(token));
+  std::string const bytes = content(token);
+  std::filesystem::permissions(token, std::filesystem::perms::owner_write | std::filesystem::perms::owner_read);
+  std::string other = bytes;
+  other[bytes.size() / 2] = static_cast<char>(other[bytes.size() / 2] ^ 1);
+  std::ofstream(token, std::ios::binary) << other;
+  std::string const said = printed(writer, vault, place, roots);
+  CHECK(said.find("one.tsr: FAILED") != std::string::npos);
+  std::ofstream(token, std::ios::binary) << bytes;
+}
 
 }  // namespace
 
@@ -106,6 +156,7 @@ TEST_CASE("P7: tokens of openssl verify here, and with openssl straight from the
         authorities.folder.path("root.pem") + " -CRLfile " + place.path("crl.pem") + " " + name + ".chain.pem";
     CHECK(run(chain));
   }
+  check_as_written(writer, *vault.value(), place, content(authorities.folder.path("root.pem")));
   CHECK_FALSE(run("cd " + place.path("v") + " && openssl ts -verify -data log/checkpoint -in timestamps/" + size +
                   "/one.tsr -CAfile " + authorities.folder.path("root.pem")));
 }
