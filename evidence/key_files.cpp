@@ -15,6 +15,8 @@ Result<SigningKey> KeyFiles::read(std::string const& name, std::span<SecretText 
 Result<void> KeyFiles::load(std::span<SecretText const> passphrases) {
   IMPOUND_TRY(key, read(name_, passphrases));
   current_.emplace(std::move(key));
+  auto const unaided = SigningKey::load(folder_, name_, rule_);
+  encrypted_ = !unaided && unaided.error().code == Code::usage;
   auto next = read(next_name(), passphrases);
   if (next)
     next_.emplace(std::move(next).value());

@@ -36,6 +36,8 @@ class KeyFiles {
   /// is no error yet (a crash may have cut its writing): next_trouble() says why.
   Result<void> load(std::span<SecretText const> passphrases);
 
+  /// Whether KEY's file is closed with a passphrase.
+  bool encrypted() const { return encrypted_; }
   SigningKey const& current() const { return *current_; }
   SigningKey const* next() const { return next_ ? &*next_ : nullptr; }
   std::optional<Error> const& next_trouble() const { return trouble_; }
@@ -56,6 +58,7 @@ class KeyFiles {
   Disk& folder_;
   std::string name_;
   SecretFileRule rule_;
+  bool encrypted_ = false;
   std::optional<SigningKey> current_;
   std::optional<SigningKey> next_;
   std::optional<Error> trouble_;

@@ -144,6 +144,8 @@ Result<void> Session::load_keys(Settings const& settings, std::string const& pas
   IMPOUND_TRY(known, passphrases(settings, passphrase_file));
   if (auto const loaded = keys_->load(known); !loaded)
     return Error{loaded.error().code, loaded.error().what, key_place_.file, loaded.error().hint};
+  if (!known.empty() && !keys_->encrypted())
+    spdlog::warn("a passphrase is named, and the key's file is not encrypted: `impound key rotate` makes one that is");
   if (!secret_memory_locked())
     spdlog::warn("the key lies in memory that may be swapped out: mlock was refused (RLIMIT_MEMLOCK)");
   return ok();

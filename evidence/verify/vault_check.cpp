@@ -124,7 +124,8 @@ class Verification {
                    "it hands over from a key that is not the one in vault.toml: " + first->key.vkey());
     if (key_ && log_.keys().has(*key_)) {
       char const* const name = options_.vkey ? "The key that was given" : "The key in vault.toml";
-      verdict_.notes.push_back(told_of_rotations(log_.keys().chain_from(*key_), *key_, name));
+      std::string told = told_of_rotations(log_.keys().chain_from(*key_), *key_, name);
+      if (!told.empty()) verdict_.notes.push_back(std::move(told));
     } else if (options_.vkey && identity_ && identity_->vkey != *options_.vkey) {
       verdict_.add(What::altered, "vault.toml",
                    "it names the key " + identity_->vkey + ", given was " + *options_.vkey);

@@ -73,6 +73,15 @@ def test_a_key_with_a_passphrase_signs_when_its_file_is_named(world):
     assert str(secret) in (world.vault / "objects" / settings[:2] / settings).read_text()
 
 
+def test_a_plain_key_is_told_of_where_a_passphrase_is_named(world):
+    config = world.settings(f'[vault]\npassphrase_file = "{passphrase(world, "correct horse")}"\n')
+    world.init("--config", "/dev/null")
+    assert "is not encrypted" in note(world, "--config", config).err
+    world.impound("key", "rotate", "--config", config)
+    assert "ENCRYPTED" in key_file(world).read_text()
+    assert "is not encrypted" not in note(world, "--config", config).err
+
+
 def test_files_with_secrets_must_be_ones_own(world):
     secret, config = sealed_vault(world)
     id = world.entries()[0]["id"]

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "evidence/formats/base64.h"
+#include "evidence/formats/digests.h"
 #include "evidence/key_files.h"
 #include "evidence/key_rotation.h"
 #include "evidence/log_reader.h"
@@ -222,6 +223,26 @@ TEST_CASE("P2: verify follows rotations from the old key and from the new one") 
   REQUIRE_FALSE(other.ok());
   CHECK(other.problems[0].what == What::altered);
   CHECK(other.problems[0].where == "vault.toml");
+}
+
+TEST_CASE("P2: a rotation beside a running verification is followed") {
+  Rotated r;
+  r.made->publish();
+  std::string const object = object_path(sha256(bytes_of("new")));
+  r.disk.put_file("v/" + object, "new", 0400);
+  VerifyOptions options;
+  options.vkey = r.first.vkey(origin);
+  options.threads = 1;
+  options.held_by_writer = true;
+  options.wait_for_newer = [&] {
+    r.made->rotate(r.second);
+    r.made->seal("new");
+    r.made->publish();
+  };
+  Verdict const verdict = verify_vault(*r.vault, options);
+  CHECK_MESSAGE(verdict.ok(), verdict.to_json().dump(1));
+  CHECK(lines_of(r.note(), r.second) == 1);
+  CHECK(lines_of(r.note(), r.first) == 0);
 }
 
 TEST_CASE("P2: a checkpoint of a retired key beyond its rotation is not signed") {
