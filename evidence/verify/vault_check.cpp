@@ -60,7 +60,7 @@ class Verification {
     look_for_unnamed();
     check_kept();
     look_at_journals();
-    log_.tell_of_entries();
+    log_.tell_of_entries(options_.held_by_writer);
     return std::move(verdict_);
   }
 
