@@ -103,4 +103,55 @@ def test_help_names_the_exit_codes(world):
     assert "impound case assign --help" in world.refused(2, "case", "assign").err
 
 
+def blanked(world, index):
+    """Takes the bytes of an entry out of the newest bundle, as an erasure does, without an entry that orders it."""
+    bundle = next((world.vault / "log/tile/entries").rglob("000.p/*"))
+    data, kept = bundle.read_bytes(), b""
+    for at in range(len(world.entries())):
+        size = int.from_bytes(data[:2], "big")
+        kept += b"\0\0" if at == index else data[:2 + size]
+        data = data[2 + size:]
+    bundle.write_bytes(kept)
+
+
+def test_a_log_with_a_hole_is_read_by_every_command_and_by_go(world):
+    harness.need("go")
+    vkey = next(line.split()[1] for line in world.init().out.splitlines() if line.startswith("vkey"))
+    harness.write_bytes(world.folder / "mail.eml", 1000, "mail")
+    world.impound("import", world.folder / "mail.eml", "--case", CASE, "--source", "a stick")
+    imported = world.of_kind("exhibit.imported")[0]
+    world.impound("note", imported["id"], "a name that must go")
+    index = [entry["kind"] for entry in world.entries()].index("note.added")
+    before = world.entries()
+    blanked(world, index)
+
+    lines = world.impound("log", "--json").json_lines()
+    assert [line["index"] for line in lines] == list(range(len(before)))
+    assert lines[index] == {"index": index, "erased": True}
+    assert [line["entry"] for line in lines if "entry" in line] == before[:index] + before[index + 1:]
+    assert "a name that must go" not in world.impound("log").out and "erased" in world.impound("log").out
+    assert "erased" not in world.impound("log", "--kind", "note.added").out
+    assert "does not name" in world.refused(1, "show", before[index]["id"]).err
+    problems = world.verify_fails()
+    assert [(one["what"], one["where"]) for one in problems] == [("missing", f"entry {index}")], problems
+
+    # Writers go on over the hole: the leaf hash comes from the tile that was kept.
+    world.impound("note", imported["id"], "later")
+    world.impound("case", "open", CASE)
+    world.impound("export", "--log", "jsonl", "--output", world.folder / "log.jsonl")
+    world.impound("status")
+    assert [(one["what"], one["where"]) for one in world.verify_fails()] == [("missing", f"entry {index}")]
+
+    logcheck, key = world.folder / "logcheck", world.folder / "log.vkey"
+    key.write_text(vkey + "\n")
+    subprocess.run(["go", "build", "-o", logcheck, harness.SUPPORT / "go/logcheck/main.go"], check=True,
+                   env={**world.env, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(world.folder / "gocache")})
+    judged = subprocess.run([logcheck, world.vault / "log", key], capture_output=True, text=True, check=False)
+    assert judged.returncode == 0 and "1 of them erased" in judged.stdout, judged.stdout
+    tile = next((world.vault / "log/tile/0").rglob("000.p/*"))
+    tile.write_bytes(bytes(b ^ (at == index * 32) for at, b in enumerate(tile.read_bytes())))
+    judged = subprocess.run([logcheck, world.vault / "log", key], capture_output=True, text=True, check=False)
+    assert judged.returncode == 1, judged.stdout
+
+
 harness.main(globals())
