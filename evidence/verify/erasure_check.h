@@ -4,6 +4,10 @@
 // log was read through. A hole is accepted only with an entry that names its index and the hash that the level 0 tile
 // kept; what is ordered gone must be gone.
 //
+// Gap: the kind of a blanked entry is what its entry.erased says; the bytes that could contradict it are gone. Only
+// agent.started cannot hide: the entries of its session name it. Beside a running writer an erasure that happens
+// meanwhile can still be told as a missing object; the next verification is right.
+//
 // Memory: about 100 bytes an erasure; nothing where none was.
 #pragma once
 

@@ -145,6 +145,9 @@ def test_two_entries_and_an_exhibit_are_erased_and_verify_prints_the_holes(world
     harness.need_module("jsonschema")
     checked = subprocess.run([harness.PYTHON, harness.SUPPORT / "schema_check.py", SCHEMAS], input=left, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[-2000:]
+    assert "erased by order" in world.refused(1, "show", entries[note]["id"]).err
+    told = world.refused(1, "checkout", entries[exhibit]["id"], world.folder / "copy").err
+    assert not (world.folder / "copy").exists() and "erased" in told, told
     code, said = judged_by_go(world)
     assert code == 0 and "2 of them erased" in said, said
     world.impound("note", entries[exhibit]["id"], "gone")

@@ -377,3 +377,44 @@ TEST_CASE("P2: erasures that cannot be are malformed, and a wrong leaf is laid a
   CHECK(says(other.verify(), What::altered, tile.substr(2)));
   CHECK(started == 1);
 }
+
+TEST_CASE("P2: references to a blanked entry hold, and those to nothing still do not") {
+  Scene scene;
+  auto const attempt = of_kind(*scene.vault, "capture.attempt").front();  // its result says `of`
+  scene.erased({}, {attempt});
+  CHECK_MESSAGE(scene.verify().ok(), text(scene.verify()));
+  auto writer = scene.session();
+  auto const nowhere = EntryId::parse("01890000-0000-7000-8000-000000000000");
+  REQUIRE(writer->record({{.kind = "note.added", .body = {{"text", "x"}}, .cause = nowhere}}));
+  writer->stop();
+  CHECK(says(scene.verify(), What::malformed, entry_text(of_kind(*scene.vault, "note.added").back())));
+}
+
+TEST_CASE("P2: every byte of a vault with holes is held to, and its file named") {
+  Scene scene(300);
+  auto const notes = of_kind(*scene.vault, "note.added");
+  scene.erased({of_kind(*scene.vault, "exhibit.sealed").front(), of_kind(*scene.vault, "capture.result")[1]},
+               {notes[7], notes[299]});
+  REQUIRE_MESSAGE(scene.verify().ok(), text(scene.verify()));
+  std::size_t flips = 0;
+  for (std::string const& file : scene.disk.files()) {
+    std::string const name = file.substr(2);
+    bool const evidence = file.starts_with("v/") && !name.starts_with("staging/") && !name.starts_with("journal.");
+    std::uint64_t const bits = scene.disk.content(file).size() * 8;
+    for (std::uint64_t bit = 5; evidence && bit < bits; bit += std::max<std::uint64_t>(11, bits / 40)) {
+      CAPTURE(file);
+      CAPTURE(bit);
+      scene.disk.flip_bit(file, bit);
+      Verdict const verdict = scene.verify();
+      bool named = false;
+      for (Problem const& problem : verdict.problems) named |= problem.where == name;
+      CHECK_FALSE(verdict.ok());
+      CHECK_MESSAGE(named, text(verdict));
+      scene.disk.flip_bit(file, bit);
+      ++flips;
+    }
+  }
+  MESSAGE("bits flipped: " << flips);
+  CHECK(flips > 300);
+  CHECK(scene.verify().ok());
+}
