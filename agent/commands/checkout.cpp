@@ -38,6 +38,7 @@ struct Subject {
   std::optional<CaseName> case_name;
   std::vector<ToCopy> files{};
   std::string state = "waiting";  // of an acquisition
+  std::size_t erased = 0;         // files that went by order
 };
 
 /// Exhibits that never had a name get one by what they are.
@@ -75,6 +76,7 @@ class Search {
   void take(ReadEntry const& entry) {
     if (wanted_.id) take_by_id(entry);
     if (wanted_.torrent) take_torrent(entry);
+    if (entry.kind() == "exhibit.erased") take_erasure(entry);
     if (entry.kind() == "exhibit.sealed") {
       take_exhibit(entry);
     } else if (entry.kind() == "acquisition.result" && entry.of()) {
@@ -129,6 +131,13 @@ class Search {
     if (auto file = copy_of(entry)) subject->files.push_back(std::move(*file));
   }
 
+  /// Every exhibit of an object goes with it; one that is sealed again comes later in the log.
+  void take_erasure(ReadEntry const& entry) {
+    auto const digest = digest_from_hex<Sha256>(entry.text("sha256").value_or(""));
+    for (Subject& subject : subjects_)
+      subject.erased += std::erase_if(subject.files, [&](auto const& file) { return file.sha256 == digest; });
+  }
+
   Wanted wanted_;
   std::vector<Subject> subjects_;
   std::map<EntryId, std::size_t> places_;
@@ -145,6 +154,9 @@ Result<Subject> subject_of(CheckoutOptions const& options, Wanted const& wanted,
   if (best == nullptr)
     return Error{Code::not_found, "the vault's log does not name this", options.what.substr(0, 120),
                  "`impound log` prints what there is"};
+  if (best->files.empty() && best->erased > 0)
+    return Error{Code::not_found, "what belonged to this entry was erased by order", best->id.text(),
+                 "impound log --kind exhibit.erased"};
   if (best->files.empty())
     return Error{Code::not_found, "no exhibit to copy belongs to this entry (" + best->kind + ")", best->id.text(),
                  "Name an exhibit, an acquisition, an import, a capture that became exhibits, or an info-hash"};
@@ -194,6 +206,7 @@ Result<std::uint64_t> copy_out(Order const& order, Subject const& subject, Sessi
       evidence::EntryDraft{"copy.made", std::move(body), subject.case_name, {}, {}, who(order.settings), {}}));
   // Beyond this line the copy is logged, and stays.
   copy.keep();
+  if (subject.erased > 0) terminal.say(std::to_string(subject.erased) + " file(s) of it were erased by order");
   if (subject.kind == "acquisition.attempt" && subject.state != "complete")
     terminal.say("this acquisition is not complete (" + subject.state + "): what is sealed of it was copied");
   return bytes;

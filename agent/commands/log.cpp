@@ -58,6 +58,15 @@ void print(ReadEntry const& entry, std::string_view bytes, bool json) {
               entry.kind().c_str(), gist(entry).c_str());
 }
 
+/// An index that the reading passed over: its bytes are gone, and which order says so stands in a later entry.
+void print_erased(std::uint64_t index, bool json) {
+  auto const number = static_cast<unsigned long long>(index);
+  if (json)
+    std::printf("{\"index\":%llu,\"erased\":true}\n", number);
+  else
+    std::printf("%6llu  %-19s  erased\n", number, "");
+}
+
 Result<void> log(LogOptions const& options, Invocation& invocation) {
   if (!options.kind.empty() && !evidence::known_kind(options.kind))
     return Error{
@@ -75,7 +84,15 @@ Result<void> log(LogOptions const& options, Invocation& invocation) {
   std::uint64_t next = 0;
   for (;;) {
     IMPOUND_TRY(reading, VaultReading::open(settings));
+    bool const all = options.kind.empty() && options.case_name.empty() && !since;
+    std::uint64_t expected = next;
+    auto const tell_erased = [&](std::uint64_t to) {
+      for (; expected < to; ++expected)
+        if (all) print_erased(expected, options.json);
+    };
     IMPOUND_CHECK(reading.each(next, [&](ReadEntry const& entry, std::string_view bytes) -> Result<void> {
+      tell_erased(entry.index);
+      expected = entry.index + 1;
       if (!options.kind.empty() && entry.kind() != options.kind) return ok();
       if (!options.case_name.empty() && (!entry.case_name() || entry.case_name()->text() != options.case_name))
         return ok();
@@ -84,6 +101,7 @@ Result<void> log(LogOptions const& options, Invocation& invocation) {
       return ok();
     }));
     next = reading.log->checkpoint().size;
+    tell_erased(next);
     if (!options.follow) return ok();
     std::fflush(stdout);
     pollfd waiting{invocation.interrupt.descriptor(), POLLIN, 0};
@@ -101,7 +119,10 @@ void add_log(ProgramLine& program, Invocation& invocation) {
       return ExitCode::done;
     };
   });
-  command.flag("--json", options->json, "one object a line: {\"index\", \"entry\"}, the entry byte for byte as logged");
+  command.flag("--json", options->json,
+               "one object a line: {\"index\", \"entry\"}, the entry byte for byte as logged; {\"index\", \"erased\": "
+               "true} for one "
+               "whose bytes are gone");
   command.flag("--follow", options->follow, "goes on with what is logged later, until Ctrl-C");
   command.option("--kind", options->kind, "only entries of this kind, e.g. exhibit.sealed");
   command.option("--case", options->case_name, "only entries made under this case");

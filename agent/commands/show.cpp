@@ -297,6 +297,20 @@ Result<bool> print_proof(Wanted const& wanted, VaultReading& reading) {
   return true;
 }
 
+/// What is told of something that the log does not name: perhaps it did, and a later entry says that it was erased.
+Result<void> not_named(Wanted const& wanted, std::string const& what, VaultReading& reading) {
+  Error error{Code::not_found, "the vault's log does not name this", what.substr(0, 120),
+              "`impound log` prints what there is"};
+  if (!wanted.id) return error;
+  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    if (entry.kind() == "entry.erased" && text_field(entry.body(), "entry") == wanted.id->text())
+      error = {Code::not_found, "this entry was erased by order", what.substr(0, 120),
+               "impound show " + entry.id().text() + " says on whose"};
+    return ok();
+  }));
+  return error;
+}
+
 Result<void> run(ShowOptions const& options, Invocation& invocation) {
   std::string const& what = options.what;
   Wanted const wanted{EntryId::parse(what), digest_from_hex<Sha256>(what), named_torrent(what)};
@@ -308,10 +322,7 @@ Result<void> run(ShowOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(reading, VaultReading::open(settings));
   IMPOUND_TRY(found, options.proof ? print_proof(wanted, reading) : show_wanted(wanted, reading, options.json));
-  if (!found)
-    return Error{Code::not_found, "the vault's log does not name this", what.substr(0, 120),
-                 "`impound log` prints what there is"};
-  return ok();
+  return found ? ok() : not_named(wanted, what, reading);
 }
 
 }  // namespace

@@ -66,6 +66,10 @@ void print_json(Json const& json) { std::printf("%s\n", json_line(json).c_str())
 /// What both kinds of verification end with; `held` is what an OK says.
 void print_findings(Verdict const& verdict, char const* held) {
   for (std::string const& note : verdict.notes) std::printf("note        %s\n", note.c_str());
+  for (evidence::Erased const& hole : verdict.erased)
+    std::printf("erased      %s  by entry %llu\n", hole.where.c_str(), static_cast<unsigned long long>(hole.by_entry));
+  if (verdict.erased_not_listed > 0)
+    std::printf("erased      %llu more\n", static_cast<unsigned long long>(verdict.erased_not_listed));
   for (std::string const& left : verdict.not_checked) std::printf("not checked %s\n", left.c_str());
   for (evidence::Problem const& problem : verdict.problems)
     std::printf("PROBLEM     %s  %s  %s\n", std::string(word(problem.what)).c_str(), problem.where.c_str(),

@@ -210,8 +210,13 @@ Result<void> Session::read_past(std::string const& vkey) {
   IMPOUND_TRY(reader, evidence::LogReader::open(disk(), vkey));
   past_entries_ = reader.checkpoint().size;
   return reader.each(0, reader.checkpoint().size, [this](std::uint64_t index, std::string_view bytes) -> Result<void> {
+    if (bytes.empty()) {
+      erasures_.take_blank(index);
+      return ok();
+    }
     IMPOUND_TRY(entry, evidence::read_entry(index, bytes));
     past_.take(entry);
+    erasures_.take(entry);
     return ok();
   });
 }
@@ -292,11 +297,14 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     // The plans' exhibits are entries now, and the past must know their objects before anything is set aside.
     IMPOUND_CHECK(recorder_->publish());
     past_ = Past{};
+    erasures_ = {};
     IMPOUND_CHECK(read_past(vkey_));
   }
+  IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
+  // Before what nothing names is set aside: what is ordered gone must not be kept in staging/torn.
+  IMPOUND_TRY(erased, carry_out_erasures());
   IMPOUND_TRY(report, evidence::set_aside_unnamed(disk(), {past_.objects().begin(), past_.objects().end()}));
   std::vector<std::string> const& objects = report.objects;
-  IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
   for (std::string const& name : objects)
     IMPOUND_CHECK(incident("an object that no entry names was set aside", name, ""));
   IMPOUND_TRY(stamps, evidence::set_aside_unnamed_timestamps(disk(), past_.stamping()));
@@ -333,7 +341,20 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
                        " acquisition(s) of an earlier run are still open");
   if (plans + recovered_entries > 0)
     remarks_.push_back("the last run ended without closing the vault: what it had acknowledged was brought in");
+  if (erased > 0) remarks_.push_back("an erasure that was ordered was carried out to its end");
   return keep_reserve();
+}
+
+/// What an earlier run ordered gone and did not come to destroy; gives how much that was.
+Result<std::size_t> Session::carry_out_erasures() {
+  if (erasures_.empty()) return std::size_t{0};
+  IMPOUND_TRY(reader, evidence::LogReader::open(disk(), vkey_));
+  IMPOUND_TRY(done, evidence::carry_out(disk(), reader, erasures_));
+  for (Error const& failed : done.failed)
+    IMPOUND_CHECK(incident("what is ordered erased could not be destroyed",
+                           failed.where.empty() ? "vault" : evidence::printable(failed.where.substr(0, 500)),
+                           evidence::printable(line(failed).substr(0, 500))));
+  return done.objects + done.files + done.entries;
 }
 
 Result<void> Session::record_settings(Settings const& settings) {

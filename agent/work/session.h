@@ -1,9 +1,9 @@
 // A run of the agent over one vault: opened, recovered, recorded, closed.
 //
 // open() is the whole start of DESIGN's order: lock → log recovered (or a rollback refused) → the past read →
-// agent.started → sealing plans carried on → what nothing names set aside → open attempts listed → settings.loaded when
-// they changed. Everything that writes evidence goes through the recorder and the sealing of a session. One thread, but
-// for the recorder.
+// agent.started → sealing plans carried on → ordered erasures carried out → what nothing names set aside → open
+// attempts listed → settings.loaded when they changed. Everything that writes evidence goes through the recorder and
+// the sealing of a session. One thread, but for the recorder.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "agent/work/past.h"
 #include "agent/work/recorder.h"
 #include "evidence/checkpoint_copies.h"
+#include "evidence/erasure.h"
 #include "evidence/key_files.h"
 #include "evidence/sealing.h"
 #include "evidence/vault.h"
@@ -92,6 +93,7 @@ class Session {
   Result<void> recover(std::uint64_t recovered_entries);
   Result<void> tell_of_sealing();
   Result<void> keep_reserve();
+  Result<std::size_t> carry_out_erasures();
   Result<void> incident(std::string const& what, std::string const& where, std::string const& detail);
   Result<void> record_settings(Settings const& settings);
 
@@ -109,6 +111,7 @@ class Session {
   std::unique_ptr<evidence::Sealing> sealing_;
   std::unique_ptr<evidence::WarcWriter> warc_;
   Past past_;
+  evidence::OrderedErasures erasures_;
   std::uint64_t past_entries_ = 0;
   std::vector<std::string> remarks_;
   bool closed_ = false;

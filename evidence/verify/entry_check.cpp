@@ -36,12 +36,46 @@ static_assert(std::is_sorted(lean_kinds.begin(), lean_kinds.end()));
 }  // namespace
 
 void Named::settle() {
+  auto const gone = [this](std::uint64_t index) {
+    auto const found = erasures.bytes().find(index);
+    return found == erasures.bytes().end() ? nullptr : &found->second;
+  };
+  std::erase_if(objects, [&](NamedObject const& object) {
+    auto* const erased = gone(object.index);
+    if (erased == nullptr || !erased->erased.object) return false;
+    erased->found = erased->erased.object->sha256 == object.sha256 && erased->erased.object->size == object.size;
+    return erased->found;
+  });
   sort_unique(objects);
-  for (auto& [file, places] : records) sort_unique(places);
+  for (auto file = records.begin(); file != records.end();) {
+    std::erase_if(file->second, [&](NamedRecord const& record) {
+      auto* const erased = gone(record.index);
+      if (erased == nullptr) return false;
+      // Of a capture either all records go or none: one that stays is missing at its place.
+      for (ErasedRecord const& one : erased->erased.records)
+        if (one.file == file->first && one.sha256 == record.sha256 && one.offset == record.offset &&
+            one.length == record.length)
+          return erased->found = true;
+      return false;
+    });
+    sort_unique(file->second);
+    file = file->second.empty() ? records.erase(file) : std::next(file);
+  }
+  rewritten.clear();
+  for (auto const& [index, bytes] : erasures.bytes()) {
+    for (ErasedRecord const& one : bytes.erased.records)
+      rewritten[one.file].cuts.push_back({{one.offset, one.length, one.sha256, index}, bytes.by_entry});
+    for (RewrittenFile const& one : bytes.erased.files) {
+      RewrittenWarc& file = rewritten[one.file];
+      if (bytes.by_entry < file.last_by_entry) continue;
+      file.last_by_entry = bytes.by_entry;
+      file.after = one.after;
+    }
+  }
 }
 
 bool Named::has_object(Sha256 const& digest) const {
-  auto const found = std::lower_bound(objects.begin(), objects.end(), NamedObject{digest, 0});
+  auto const found = std::lower_bound(objects.begin(), objects.end(), NamedObject{digest, 0, 0});
   return found != objects.end() && found->sha256 == digest;
 }
 
@@ -49,21 +83,30 @@ std::optional<std::uint64_t> Named::end_of(std::string const& file) const {
   auto const found = records.find(file);
   if (found == records.end()) return std::nullopt;
   std::uint64_t end = 0;
+  if (rewritten.contains(file)) {
+    for (NamedRecord const& record : found->second) end += record.length;
+    return end;
+  }
   for (NamedRecord const& record : found->second) end = std::max(end, record.offset + record.length);
   return end;
 }
 
+std::uint64_t Named::named_objects() const {
+  std::uint64_t count = 0;
+  for_each_object([&](NamedObject const&) { ++count; });
+  return count;
+}
+
 std::uint64_t Named::named_records() const {
   std::uint64_t count = 0;
-  for (auto const& [file, places] : records) count += places.size();
+  for_each_record([&](NamedRecord const&) { ++count; });
   return count;
 }
 
 std::uint64_t Named::bytes() const {
   std::uint64_t sum = 0;
-  for (NamedObject const& object : objects) sum += object.size;
-  for (auto const& [file, places] : records)
-    for (NamedRecord const& record : places) sum += record.length;
+  for_each_object([&](NamedObject const& object) { sum += object.size; });
+  for_each_record([&](NamedRecord const& record) { sum += record.length; });
   return sum;
 }
 
@@ -84,7 +127,7 @@ bool EntryCheck::take_lean(std::uint64_t index, std::string_view bytes) {
   last_session_ = entry->session;
   if (!object) return true;
   ++named_.exhibits;
-  named_.objects.push_back({*object, *entry->size});
+  named_.objects.push_back({*object, *entry->size, index});
   return true;
 }
 
@@ -112,6 +155,11 @@ void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "timestamp.attempt") named_.stampings.take_attempt(entry, where, *verdict_);
   if (entry.kind() == "timestamp.result") named_.stampings.take_result(entry, where, *verdict_);
   if (time_wanted) take_time(entry);
+  if (entry.kind() == "exhibit.erased") named_.erasures.take(entry, {}, where, *verdict_);
+  if (entry.kind() == "entry.erased") {
+    auto const id = EntryId::parse(entry.text("entry").value_or(""));
+    named_.erasures.take(entry, id ? id_bytes(*id) : IdBytes{}, where, *verdict_);
+  }
 }
 
 void EntryCheck::check_ids(ReadEntry const& entry, std::string const& where) {
@@ -121,12 +169,17 @@ void EntryCheck::check_ids(ReadEntry const& entry, std::string const& where) {
   bool const may_begin = entry.kind() == "vault.created" || entry.kind() == "agent.started";
   if (own_session ? !may_begin : !known_before(entry.session()))
     verdict_->add(What::malformed, where, "its session began in no earlier entry: " + entry.session().text());
-  if (auto const of = entry.of(); of && !known_before(*of))
-    verdict_->add(What::malformed, where, "no earlier entry has the id it belongs to: " + of->text());
-  if (auto const cause = entry.cause(); cause && !known_before(*cause))
-    verdict_->add(What::malformed, where, "no earlier entry has the id of its cause: " + cause->text());
+  check_reference(entry, entry.of(), "no earlier entry has the id it belongs to: ", where);
+  check_reference(entry, entry.cause(), "no earlier entry has the id of its cause: ", where);
   if (!ids_.insert(id).second)
     verdict_->add(What::malformed, where, "an earlier entry has the same id: " + entry.id().text());
+}
+
+/// A blanked entry had an id, too: whether it was this one, its entry.erased says later.
+void EntryCheck::check_reference(ReadEntry const& entry, std::optional<EntryId> const& to, std::string detail,
+                                 std::string const& where) {
+  if (!to || ids_.contains(id_bytes(*to))) return;
+  named_.erasures.refer(entry.index, id_bytes(*to), {What::malformed, where, std::move(detail) + to->text()});
 }
 
 void EntryCheck::take_exhibit(ReadEntry const& entry, std::string const& where) {
@@ -138,7 +191,7 @@ void EntryCheck::take_exhibit(ReadEntry const& entry, std::string const& where) 
     return;
   }
   ++named_.exhibits;
-  named_.objects.push_back({*digest, *size});
+  named_.objects.push_back({*digest, *size, entry.index});
 }
 
 void EntryCheck::take_time(ReadEntry const& entry) {
@@ -167,7 +220,7 @@ void EntryCheck::take_capture(ReadEntry const& entry, std::string const& where) 
       continue;
     }
     WrittenRecord const& place = record.value();
-    named_.records[place.file].push_back({place.offset, place.length, place.sha256});
+    named_.records[place.file].push_back({place.offset, place.length, place.sha256, entry.index});
   }
 }
 

@@ -111,6 +111,9 @@ LogCheck::Leaves LogCheck::read_leaves(std::uint64_t index, unsigned width, Part
     else
       verdict_->add(What::malformed, path_of(tile), "it does not hold " + std::to_string(width) + " hashes");
   }
+  // A blanked entry has no bytes to hash: the tile kept its leaf.
+  for (std::size_t i = 0; bundle_read && tile_read && i < width; ++i)
+    if (leaves.entries[i].empty()) leaves.from_bundle[i] = leaves.from_tile[i];
   leaves.nothing = !bundle_read && !tile_read;
   if (leaves.nothing) leaves.from_tile.assign(width, LeafHash{});
   if (!bundle_read) leaves.from_bundle = leaves.from_tile, leaves.entries.clear();
@@ -182,7 +185,10 @@ bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
         keys_.take(size_, leaves.entries[i], bundles_.root());
       bundles_.grow(leaves.from_bundle[i]);
       tiles_.grow(leaves.from_tile[i]);
-      if (i < leaves.entries.size()) entries_.add(size_, leaves.entries[i]);
+      if (i < leaves.entries.size() && leaves.entries[i].empty())
+        entries_.hole(size_, leaves.from_tile[i]);
+      else if (i < leaves.entries.size())
+        entries_.add(size_, leaves.entries[i]);
       ++size_;
       if (wanted_.contains(size_)) {
         bundles_.roots[size_] = bundles_.root();
@@ -221,7 +227,14 @@ void LogCheck::judge(Sha256 const& root, std::string const& where) {
   tiles_.differences.clear();
 }
 
-void LogCheck::tell_of_entries() {
+void LogCheck::tell_of_entries(bool beside_writer) {
+  Named& named = entries_.named();
+  of_entries_.checkpoint_size = size_;
+  named.erasures.judge(named.session_open && !beside_writer, beside_writer, of_entries_);
+  verdict_->erased = std::move(of_entries_.erased);
+  verdict_->erased_not_listed = of_entries_.erased_not_listed;
+  verdict_->not_checked.insert(verdict_->not_checked.end(), of_entries_.not_checked.begin(),
+                               of_entries_.not_checked.end());
   for (Problem const& problem : of_entries_.problems) verdict_->add(problem.what, problem.where, problem.detail);
   verdict_->problems_not_listed += of_entries_.problems_not_listed;
   of_entries_ = {};

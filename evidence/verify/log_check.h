@@ -44,7 +44,8 @@ class LogCheck {
   /// Says what differs, now that the root at the walk's end is known to be `root`. `where`: what names that root.
   void judge(Sha256 const& root, std::string const& where);
 
-  void tell_of_entries();
+  /// Once, at the end: with the holes, and what explains them.
+  void tell_of_entries(bool beside_writer);
 
   /// The root at a wanted size, of the tree that judge() found true.
   std::optional<Sha256> root_at(std::uint64_t size) const;

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "evidence/formats/digests.h"
@@ -51,7 +53,8 @@ struct Hashed {
   std::uint64_t read = 0;
 };
 
-Result<Hashed> hash_range(DiskFile& file, std::uint64_t offset, std::uint64_t length, Shared& shared) {
+Result<Hashed> hash_range(DiskFile& file, std::uint64_t offset, std::uint64_t length, Shared& shared,
+                          Sha256Stream* whole = nullptr) {
   Hashed hashed;
   Sha256Stream digest;
   std::vector<std::byte> block(static_cast<std::size_t>(std::min<std::uint64_t>(block_bytes, length)));
@@ -60,6 +63,7 @@ Result<Hashed> hash_range(DiskFile& file, std::uint64_t offset, std::uint64_t le
     IMPOUND_TRY(count, file.read(offset + hashed.read, std::span{block}.first(wanted)));
     if (count == 0) break;
     digest.add(Bytes{block}.first(count));
+    if (whole != nullptr) whole->add(Bytes{block}.first(count));
     hashed.read += count;
     shared.hashed(count);
   }
@@ -107,19 +111,55 @@ void check_object(Disk& vault, NamedObject const& object, Shared& shared) {
     shared.add(What::altered, path, "its bytes hash to " + hex(hashed.value().sha256));
 }
 
-void check_file(Disk& vault, std::string const& path, std::vector<NamedRecord> const& records, Shared& shared) {
+/// Where the records of a rewritten file lie: those left, in their order, without a gap. A crash may have come between
+/// the order and the rewriting: then the file is as long as it was before, and what is cut later still lies between
+/// (its bytes are in no record that an entry names: unnamed_files() says so).
+std::vector<NamedRecord> places_in(RewrittenWarc const& file, std::vector<NamedRecord> const& left,
+                                   std::uint64_t size) {
+  std::set<std::uint64_t> orders;
+  for (auto const& cut : file.cuts) orders.insert(cut.by_entry);
+  auto const placed_with = [&](std::uint64_t from_order) {
+    std::vector<std::pair<NamedRecord, bool>> all;
+    for (NamedRecord const& record : left) all.emplace_back(record, true);
+    for (auto const& cut : file.cuts)
+      if (cut.by_entry >= from_order) all.emplace_back(cut.record, false);
+    std::sort(all.begin(), all.end());
+    std::vector<NamedRecord> placed;
+    std::uint64_t at = 0;
+    for (auto& [record, stays] : all) {
+      record.offset = std::exchange(at, at + record.length);
+      if (stays) placed.push_back(record);
+    }
+    return std::pair{at, placed};
+  };
+  auto const done = placed_with(UINT64_MAX);
+  if (done.first == size) return done.second;
+  for (std::uint64_t const order : orders)
+    if (auto const undone = placed_with(order); undone.first == size) return undone.second;
+  return done.second;
+}
+
+void check_file(Disk& vault, std::string const& path, Named const& named, Shared& shared) {
   auto opened = open_regular(vault, path, shared);
   if (!opened) return;
+  auto const rewritten = named.rewritten.find(path);
+  bool const cut = rewritten != named.rewritten.end();
+  std::vector<NamedRecord> records = named.records.at(path);
+  if (cut) records = places_in(rewritten->second, records, opened->facts.size);
+  records.erase(
+      std::unique(records.begin(), records.end(), [](auto const& a, auto const& b) { return a.same_record(b); }),
+      records.end());
+  Sha256Stream whole;
   std::uint64_t at = 0;
   for (NamedRecord const& record : records) {
     std::string const place = "record " + hex(record.sha256) + " at byte " + std::to_string(record.offset);
-    if (record.offset > at)
+    if (record.offset > at && !cut)
       shared.add(What::added, path,
                  "bytes " + std::to_string(at) + " to " + std::to_string(record.offset) + " are in no record");
     if (record.offset < at) shared.add(What::malformed, path, place + " lies over another");
     at = std::max(at, record.offset + record.length);
     shared.count(&Verdict::records);
-    auto hashed = hash_range(opened->file, record.offset, record.length, shared);
+    auto hashed = hash_range(opened->file, record.offset, record.length, shared, cut ? &whole : nullptr);
     if (!hashed)
       shared.add(What::altered, path, place + " cannot be read: " + line(hashed.error()));
     else if (hashed.value().read != record.length)
@@ -127,14 +167,20 @@ void check_file(Disk& vault, std::string const& path, std::vector<NamedRecord> c
     else if (hashed.value().sha256 != record.sha256)
       shared.add(What::altered, path, place + " has other bytes");
   }
+  if (cut && at == opened->facts.size && rewritten->second.after != whole.finish())
+    shared.add(What::altered, path,
+               "it is not the file that entry " + std::to_string(rewritten->second.last_by_entry) + " says was left");
 }
 
 }  // namespace
 
 void check_objects(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
   Shared shared(verdict, named, options);
-  for_each_below(named.objects.size(), options.threads,
-                 [&](std::uint64_t i) { check_object(vault, named.objects[static_cast<std::size_t>(i)], shared); });
+  for_each_below(named.objects.size(), options.threads, [&](std::uint64_t i) {
+    NamedObject const& object = named.objects[static_cast<std::size_t>(i)];
+    if (i > 0 && named.objects[static_cast<std::size_t>(i - 1)].same_object(object)) return;  // of another exhibit
+    check_object(vault, object, shared);
+  });
   // Modes are easily lost in a copy and prove nothing: the bytes do.
   if (shared.writable > 0) verdict.notes.push_back(std::to_string(shared.writable) + " objects are not read-only");
 }
@@ -143,10 +189,8 @@ void check_records(Disk& vault, Named const& named, VerifyOptions const& options
   Shared shared(verdict, named, options);
   std::vector<std::string> files;
   for (auto const& [file, records] : named.records) files.push_back(file);
-  for_each_below(files.size(), options.threads, [&](std::uint64_t i) {
-    std::string const& file = files[static_cast<std::size_t>(i)];
-    check_file(vault, file, named.records.at(file), shared);
-  });
+  for_each_below(files.size(), options.threads,
+                 [&](std::uint64_t i) { check_file(vault, files[static_cast<std::size_t>(i)], named, shared); });
 }
 
 }  // namespace impound::evidence

@@ -75,7 +75,7 @@ class Search {
       }
       auto facts = vault_.facts_of(path);
       if (!facts || (end && facts.value().size <= *end)) continue;  // shorter is the matter of its records
-      bool const open = facts.value().mode == 0600;
+      bool const open = facts.value().mode == 0600 || named_.rewritten.contains(path);
       UnnamedFile file{path, {}, facts.value().size, open};
       file.detail = end ? "bytes " + std::to_string(*end) + " to " + std::to_string(file.size) +
                               " are in no record that an entry names"

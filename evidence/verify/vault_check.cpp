@@ -72,7 +72,7 @@ class Verification {
     look_for_unnamed();
     check_kept();
     look_at_journals();
-    log_.tell_of_entries();
+    log_.tell_of_entries(options_.held_by_writer);
     return std::move(verdict_);
   }
 
@@ -241,7 +241,7 @@ class Verification {
     verdict_.entries = log_.size();
     verdict_.exhibits = named().exhibits;
     verdict_.captures = named().captures;
-    verdict_.objects_named = named().objects.size();
+    verdict_.objects_named = named().named_objects();
     verdict_.records_named = named().named_records();
   }
 

@@ -29,10 +29,21 @@ void Verdict::add(What what, std::string where, std::string detail) {
     ++problems_not_listed;
 }
 
+void Verdict::add_erased(std::string what, std::string where, std::uint64_t by_entry) {
+  Erased one{std::move(what), std::move(where), by_entry};
+  if (erased.size() < problems_max)
+    erased.push_back(std::move(one));
+  else
+    ++erased_not_listed;
+}
+
 Json Verdict::to_json() const {
   Json listed = Json::array();
   for (Problem const& problem : problems)
     listed.push_back({{"what", word(problem.what)}, {"where", problem.where}, {"detail", problem.detail}});
+  Json holes = Json::array();
+  for (Erased const& one : erased)
+    holes.push_back({{"what", one.what}, {"where", one.where}, {"by_entry", one.by_entry}});
   return Json{{"ok", ok()},
               {"entries", entries},
               {"exhibits", exhibits},
@@ -46,6 +57,8 @@ Json Verdict::to_json() const {
               {"timestamps", timestamps},
               {"problems", std::move(listed)},
               {"problems_not_listed", problems_not_listed},
+              {"erased", std::move(holes)},
+              {"erased_not_listed", erased_not_listed},
               {"notes", notes},
               {"not_checked", not_checked}};
 }

@@ -38,6 +38,14 @@ struct Problem {
 
 inline constexpr std::size_t problems_max = 1'000;
 
+/// Bytes that are gone because an entry of the log orders it.
+struct Erased {
+  std::string what;   // "entry", "object", "record"
+  std::string where;  // as a problem's
+  std::uint64_t by_entry = 0;
+  bool operator==(Erased const&) const = default;
+};
+
 struct Verdict {
   std::uint64_t entries = 0;
   std::uint64_t exhibits = 0;
@@ -52,15 +60,18 @@ struct Verdict {
   LeafHash checkpoint_root{};
   std::vector<Problem> problems;
   std::uint64_t problems_not_listed = 0;
+  std::vector<Erased> erased;  // no problems; at most 1,000 are kept
+  std::uint64_t erased_not_listed = 0;
   std::vector<std::string> notes;
   std::vector<std::string> not_checked;
 
   bool ok() const { return problems.empty(); }
   /// Keeps it, or counts it.
   void add(What what, std::string where, std::string detail);
+  void add_erased(std::string what, std::string where, std::uint64_t by_entry);
   /// {"ok","entries","exhibits","objects","objects_named","captures","records","records_named","bytes",
-  ///  "checkpoint":{"size","root"},"timestamps",
-  ///  "problems":[{"what","where","detail"}],"problems_not_listed","notes":[],"not_checked":[]}
+  ///  "checkpoint":{"size","root"},"timestamps","problems":[{"what","where","detail"}],"problems_not_listed",
+  ///  "erased":[{"what","where","by_entry"}],"erased_not_listed","notes":[],"not_checked":[]}
   Json to_json() const;
 };
 

@@ -90,8 +90,19 @@ func checkpoint(dir, vkeyFile string) (size int64, root tlog.Hash) {
 	return size, root
 }
 
+// keptLeaf is the leaf hash of an erased entry, from its level 0 tile: the root tells whether it is the right one.
+func keptLeaf(dir string, bundle, position int64, width int) (leaf tlog.Hash) {
+	path := tilePath("0", bundle, width)
+	tile, err := os.ReadFile(filepath.Join(dir, path))
+	if err != nil || len(tile) != width*tlog.HashSize {
+		fail("%s: no hash of an erased entry: %v", path, err)
+	}
+	copy(leaf[:], tile[position*tlog.HashSize:])
+	return leaf
+}
+
 // readBundles hashes every entry and returns all hashes of the tree.
-func readBundles(dir string, size int64, seen map[string]bool) stored {
+func readBundles(dir string, size int64, seen map[string]bool, erased *int) stored {
 	var hashes stored
 	for first := int64(0); first < size; first += 1 << height {
 		width := 1 << height
@@ -109,7 +120,12 @@ func readBundles(dir string, size int64, seen map[string]bool) stored {
 				fail("%s: ends within entry %d", path, first+i)
 			}
 			length := int(binary.BigEndian.Uint16(bundle))
-			more, err := tlog.StoredHashes(first+i, bundle[2:2+length], hashes)
+			leaf := tlog.RecordHash(bundle[2 : 2+length])
+			if length == 0 { // erased: its bytes are gone, the tile kept its hash
+				leaf = keptLeaf(dir, first>>height, i, width)
+				*erased++
+			}
+			more, err := tlog.StoredHashesForRecordHash(first+i, leaf, hashes)
 			if err != nil {
 				fail("%s: entry %d: %v", path, first+i, err)
 			}
@@ -169,7 +185,8 @@ func main() {
 	dir := os.Args[1]
 	size, root := checkpoint(dir, os.Args[2])
 	seen := map[string]bool{}
-	hashes := readBundles(dir, size, seen)
+	erased := 0
+	hashes := readBundles(dir, size, seen, &erased)
 	computed, err := tlog.TreeHash(size, hashes)
 	if err != nil {
 		fail("%v", err)
@@ -180,4 +197,7 @@ func main() {
 	checkTiles(dir, size, hashes, seen)
 	checkNothingElse(dir, seen)
 	fmt.Printf("OK %d entries, root %v\n", size, root)
+	if erased > 0 {
+		fmt.Printf("%d of them erased: each must be named by an entry.erased\n", erased)
+	}
 }
