@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "evidence/formats/hex.h"
 #include "evidence/log_sweep.h"
@@ -19,6 +20,10 @@ Result<std::string> read_tile_at(Disk& vault, TileName const& tile) {
 }
 
 bool absent(Error const& error) { return error.code == Code::not_found; }
+
+/// Files of one publish from which one sync of the file system is cheaper than a sync for each. A publish a second has
+/// two to six; more come after a thousand entries, where sealing syncs everything, too.
+constexpr std::size_t one_sync_from = 8;
 
 }  // namespace
 
@@ -63,6 +68,7 @@ class CustodyLog::Integration {
     auto const width = static_cast<unsigned>(tree_.size() % tile_width);
     if (width != 0) IMPOUND_CHECK(write({true, 0, tree_.size() / tile_width, width}, bytes_of(bundle_)));
     IMPOUND_CHECK(tree_.partial([&](TileName const& tile, Bytes bytes) { return write(tile, bytes); }));
+    IMPOUND_CHECK(place_drafts());
     for (std::string const& folder : to_sync_) IMPOUND_CHECK(vault_.sync_folder(folder));
     durable_.merge(seen_);
     return ok();
@@ -75,15 +81,28 @@ class CustodyLog::Integration {
   Result<void> write(TileName const& tile, Bytes bytes) {
     std::string const path = log_path(tile);
     IMPOUND_CHECK(prepare(folder_of(path)));
-    std::string const draft = path + ".tmp";
-    {
-      IMPOUND_TRY(file, DiskFile::open(vault_, draft, Open::create));
-      IMPOUND_CHECK(file.write(0, bytes));
-      IMPOUND_CHECK(file.sync());
-    }
-    // Replacing: a publish that was cut short may have left this name, over entries that were never acknowledged.
-    return vault_.rename(draft, path, Replace::yes);
+    IMPOUND_TRY(file, DiskFile::open(vault_, draft_of(path), Open::create));
+    IMPOUND_CHECK(file.write(0, bytes));
+    drafts_.push_back(path);
+    if (drafts_.size() < one_sync_from)
+      unsynced_.push_back(std::move(file));
+    else
+      unsynced_.clear();
+    return ok();
   }
+
+  /// All drafts durable, then each under its name: none is renamed before its bytes are on the platter.
+  Result<void> place_drafts() {
+    if (drafts_.size() >= one_sync_from) IMPOUND_CHECK(vault_.sync_everything());
+    for (DiskFile& file : unsynced_) IMPOUND_CHECK(file.sync());
+    unsynced_.clear();
+    // Replacing: a publish that was cut short may have left this name, over entries that were never acknowledged.
+    for (std::string const& path : drafts_) IMPOUND_CHECK(vault_.rename(draft_of(path), path, Replace::yes));
+    drafts_.clear();
+    return ok();
+  }
+
+  static std::string draft_of(std::string const& path) { return path + ".tmp"; }
 
   /// Makes the folders on the way. Those this process has not seen durable are synced with the ones above them, also
   /// when they are there: the name may be from a run that died before its sync.
@@ -105,6 +124,8 @@ class CustodyLog::Integration {
   std::set<std::string>& durable_;  // folders whose names are on the platter
   std::set<std::string> seen_;
   std::set<std::string> to_sync_;
+  std::vector<std::string> drafts_;  // where each shall lie
+  std::vector<DiskFile> unsynced_;   // the drafts, as long as each is synced by itself
   std::string bundle_;
   bool begun_ = false;
 };

@@ -1,8 +1,9 @@
 // The custody log: append-only, its entries acknowledged by one fdatasync of the journal, then published as C2SP
 // tlog-tiles under a signed checkpoint. The order of writes of publish():
 //
-//     bundles and tiles (temp name, sync, rename; folders synced) → STATE/last-checkpoint (compare and swap)
-//       → its copies → log/checkpoint (rename) → stale partial tiles removed → journal emptied
+//     bundles and tiles (temp names, synced one by one or all at once, then renamed; folders synced)
+//       → STATE/last-checkpoint (compare and swap) → its copies → log/checkpoint (rename) → stale partial tiles removed
+//       → journal emptied
 //
 // Recovery is publish() again: open() hands it what the journal holds beyond the last checkpoint. A crash between the
 // swap and the rename leaves last-checkpoint ahead; if the vault's bundles hash to its root the rename is finished,

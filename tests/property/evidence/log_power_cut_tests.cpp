@@ -105,6 +105,18 @@ Run scenario(SimulatedDisk& disk) {
   return run;
 }
 
+/// A publish of so many tiles that they are synced all at once, and one after it.
+Run large_publish(SimulatedDisk& disk) {
+  Run run;
+  Life life(disk, run);
+  life.create();
+  life.append(1'100);
+  life.publish();
+  life.append(1);
+  life.publish();
+  return run;
+}
+
 /// What is wrong with the log that the next start finds; empty when nothing is.
 std::string judge(Run run, SimulatedDisk const& before, SimulatedDisk& after) {
   std::string const seen = before.content("vault/log/checkpoint");
@@ -150,19 +162,21 @@ struct Explored {
   std::string first_wrong;
 };
 
-Explored explore(std::uint64_t seed_count, SimulatedDisk::Drop const& drop, bool stop_at_first) {
+using Scenario = Run (*)(SimulatedDisk&);
+
+Explored explore(Scenario scenario_run, std::uint64_t seed_count, SimulatedDisk::Drop const& drop, bool stop_at_first) {
   Explored found;
   {
     SimulatedDisk quiet;
     quiet.drop_syncs(drop);
-    scenario(quiet);
+    scenario_run(quiet);
     found.steps = quiet.steps();
   }
   for (std::size_t step = 1; step <= found.steps; ++step) {
     for (Fault const fault : faults) {
       SimulatedDisk first({step, fault});
       first.drop_syncs(drop);
-      Run const run = scenario(first);
+      Run const run = scenario_run(first);
       // A new process on the old page cache, before the power fails as well: what it shows, it owes.
       auto killed = first.after_kill();
       Run continued = run;
@@ -200,7 +214,7 @@ Explored explore(std::uint64_t seed_count, SimulatedDisk::Drop const& drop, bool
 }
 
 TEST_CASE("P1: whatever step the power fails at, every acknowledged entry is there, in order") {
-  Explored const found = explore(seeds(), nullptr, false);
+  Explored const found = explore(scenario, seeds(), nullptr, false);
   MESSAGE("cut points: ", found.steps, ", runs: ", found.runs, ", different: ", found.different);
   CHECK(found.steps >= 60);
   INFO(found.first_wrong);
@@ -222,9 +236,19 @@ TEST_CASE("P1: canaries: a log on a disk that drops one kind of sync does not pa
     auto const drop = [canary](std::string_view kind, std::string_view path) {
       return kind == canary.kind && path.ends_with(canary.path);
     };
-    Explored const found = explore(8, drop, true);
+    Explored const found = explore(scenario, 8, drop, true);
     CHECK(found.wrong > 0);
   }
+}
+
+TEST_CASE("P1: a publish that syncs everything at once loses nothing either, and its sync is needed") {
+  Explored const found = explore(large_publish, seeds() / 2, nullptr, false);
+  MESSAGE("cut points: ", found.steps, ", runs: ", found.runs, ", different: ", found.different);
+  CHECK(found.steps >= 40);
+  INFO(found.first_wrong);
+  CHECK(found.wrong == 0);
+  auto const drop = [](std::string_view kind, std::string_view) { return kind == "sync_everything"; };
+  CHECK(explore(large_publish, 8, drop, true).wrong > 0);
 }
 
 TEST_CASE("P1: a quiet run costs the syncs it costs") {
@@ -244,6 +268,9 @@ TEST_CASE("P1: a quiet run costs the syncs it costs") {
   // Two partial tiles, their two folders, last-checkpoint and log/checkpoint with a folder each, the emptied journal.
   CHECK(syncs_of([&] { life.publish(); }) == 2 + 2 + 2 + 2 + 1);
   CHECK(syncs_of([&] { life.publish(); }) == 0);
+  CHECK(syncs_of([&] { life.append(1'000); }) == 1);
+  // Eleven tiles and bundles at once, the seven folders that got a name, and the rest as before.
+  CHECK(syncs_of([&] { life.publish(); }) == 1 + 7 + 2 + 2 + 1);
   CHECK(disk.accusations().empty());
 }
 
