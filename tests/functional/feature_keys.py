@@ -308,17 +308,18 @@ def test_what_verify_md_says_of_a_rotation_holds_as_written(world):
     world.init()
     for _ in range(2):
         world.impound("key", "rotate")
-    (world.folder / "entries.jsonl").write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in world.entries()))
+    entries = world.folder / "entries"
+    entries.write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in world.entries()))
     section = (harness.ROOT / "VERIFY.md").read_text().split("## If the key was changed", 1)[1].split("\n## ", 1)[0]
-    commands = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    commands = section.split("```sh\n", 1)[1].split("```", 1)[0]
     assert commands.count("openssl") == 1, commands
 
     def said():
-        return subprocess.run(["sh", "-euc", commands.replace("/tmp/", f"{world.folder}/")], capture_output=True, text=True, check=False)
+        return subprocess.run(["bash", "-euo", "pipefail", "-c", commands], capture_output=True, text=True, check=False,
+                              env={**world.env, "WORK": str(world.folder)})
     assert said().returncode == 0 and "Verified Successfully" in said().stdout, said()
-    entries = (world.folder / "entries.jsonl").read_text()
     last = world.of_kind("key.rotated")[-1]["body"]["size"]
-    (world.folder / "entries.jsonl").write_text(entries.replace(f'"size":{last}', f'"size":{last - 1}'))
+    entries.write_text(entries.read_text().replace(f'"size":{last}', f'"size":{last - 1}'))
     assert said().returncode != 0, said()
 
 
