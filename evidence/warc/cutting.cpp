@@ -104,12 +104,12 @@ Result<void> cut_records(Disk& vault, std::string const& path, std::set<Sha256> 
     IMPOUND_TRY(from, DiskFile::open(vault, path, Open::read));
     IMPOUND_TRY(to, DiskFile::open(vault, draft, Open::create));
     std::uint64_t at = 0;
-    for (Stretch const& stretch : members.kept)
-      IMPOUND_CHECK(each_block(from, stretch, [&](Bytes bytes) -> Result<void> {
-        IMPOUND_CHECK(to.write(at, bytes));
-        at += bytes.size();
-        return ok();
-      }));
+    auto const append = [&](Bytes bytes) -> Result<void> {
+      IMPOUND_CHECK(to.write(at, bytes));
+      at += bytes.size();
+      return ok();
+    };
+    for (Stretch const& stretch : members.kept) IMPOUND_CHECK(each_block(from, stretch, append));
     IMPOUND_CHECK(to.set_mode(0400));
     IMPOUND_CHECK(to.sync());
   }

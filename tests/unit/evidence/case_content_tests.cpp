@@ -221,7 +221,8 @@ TEST_CASE("over many logs: no entry of another case slips in, and what a case ne
     std::map<std::string, std::string> case_of;  // of acquisitions
     std::map<std::string, std::string> from;     // the capture each began from
     for (int i = 0; i < 12; ++i) {
-      std::string const name = "n" + std::to_string(i);
+      std::string name = std::to_string(i);
+      name.insert(name.begin(), 'n');  // gcc 12 takes "n" + … for an overlap (gcc bug 105651)
       if (captures.empty() || random.below(3) == 0) {
         add_capture(log, name, {cases[random.below(4)]});
         log.add(name + ".found", "reference.found", {{}, {}, name});
