@@ -3,7 +3,7 @@
 //
 // RFC 3161 §4: a revocation at or before genTime harms. A later one does not, if its reason says that the key was not
 // lost: unspecified, affiliationChanged, superseded or cessationOfOperation. Every other later one harms as well, and
-// so does one without a reason. Of CRLs only complete ones are judged, signed by the issuer of a certificate of the
+// so does one without a reason. Of CRLs only complete ones are judged, signed by who issued a certificate of the
 // chain. A CRL is taken soon after genTime and kept with the token: it proves that nothing was known then. Pure, any
 // thread.
 #pragma once

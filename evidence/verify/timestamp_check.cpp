@@ -242,7 +242,8 @@ std::optional<TrustedRoots> given_roots(VerifyOptions const& options, Verdict& v
   return std::nullopt;
 }
 
-void note_the_rest(std::vector<NamedStamping> const& stampings, std::vector<Findings> const& all, Verdict& verdict) {
+void note_the_rest(NamedStampings const& named, std::vector<Findings> const& all, Verdict& verdict) {
+  std::vector<NamedStamping> const& stampings = named.all();
   bool by_kept_roots = false;
   std::uint64_t crls_missing = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -252,6 +253,11 @@ void note_the_rest(std::vector<NamedStamping> const& stampings, std::vector<Find
     if (!stampings[i].result)
       verdict.notes.push_back("entry " + std::to_string(stampings[i].attempt_index) + " asked for time-stamps over " +
                               size + " entries, and has no result yet");
+    auto const by = stampings[i].result ? stampings[i].result->superseded_by : std::nullopt;
+    if (by && !named.has_size(*by))
+      verdict.notes.push_back("entry " + std::to_string(stampings[i].result_index) +
+                              " leaves its time-stamps to a checkpoint of " + std::to_string(*by) +
+                              " entries, and nobody asked for those yet");
     if (all[i].no_root_to_compare)
       verdict.not_checked.push_back("the root at " + size + " entries: kept while this was verified");
   }
@@ -279,7 +285,7 @@ void check_timestamps(Disk& vault, LogCheck& log, VerifyOptions const& options, 
     for (Problem const& problem : findings.problems) verdict.add(problem.what, problem.where, problem.detail);
   }
   check_times(stampings, all, log.entries(), verdict);
-  note_the_rest(stampings, all, verdict);
+  note_the_rest(log.entries().named().stampings, all, verdict);
 }
 
 }  // namespace impound::evidence

@@ -177,6 +177,25 @@ TEST_CASE("P1: wherever the power fails, a token is whole or not there, and stam
   CHECK(runs >= 14 * 16);
 }
 
+TEST_CASE("P1: halves of an earlier try make way, and a try that fails leaves none") {
+  Scene scene;
+  scene.disk.put_file("timestamps/7/one.chain.pem", "half");
+  scene.disk.put_file("timestamps/7/one.3.crl", "half");
+  scene.disk.put_file("timestamps/7/one.tsr.tmp", "half");
+  scene.good(scene.one);
+  CHECK(scene.files().size() == 4);
+  CHECK(scene.kept(scene.one));
+  std::size_t failed = 0;
+  for (std::size_t step = 1; step < 40; ++step) {
+    CAPTURE(step);
+    Scene fresh;
+    fresh.disk.plan({step, Fault::fail_undone});
+    if (!fresh.stamped(fresh.one)) ++failed;
+    CHECK((fresh.files().size() == 1 || fresh.files().size() == 4));
+  }
+  CHECK(failed > 10);
+}
+
 TEST_CASE("P1: a start sets aside what nothing vouches for, and keeps what an open attempt asked for") {
   Scene scene;
   scene.good(scene.one);

@@ -88,6 +88,9 @@ std::string printed(TestVault const& writer, Disk& vault, TemporaryFolder const&
 
 void check_as_written(TestVault const& writer, Disk& vault, TemporaryFolder const& place, std::string const& roots) {
   CHECK(printed(writer, vault, place, roots) == "both ways ok\nVerification: OK\nVerification: OK\n");
+  CHECK(run("cd " + place.path() +
+            R"( && grep '"kind":"timestamp' entries.jsonl > stampings.jsonl && /usr/bin/python3 )" + SOURCE_ROOT +
+            "/tests/support/schema_check.py " + SOURCE_ROOT + "/config/schema stampings.jsonl"));
   std::string const token = place.path("v/") + "timestamps/" + std::to_string(3) + "/one.tsr";
   REQUIRE(std::filesystem::exists(token));
   std::string const bytes = content(token);

@@ -266,6 +266,7 @@ TEST_CASE("P2: k of n is enforced, whatever the result says") {
     INFO(text(verdict));
     CHECK(verdict.ok());
     CHECK(verdict.timestamps == 3);
+    CHECK(notes(verdict, "a checkpoint of 99 entries, and nobody"));
   }
   SUBCASE("superseded, with all of them") {
     scene.stamped([](Json& body) {
