@@ -162,6 +162,7 @@ Result<Sha256> root_from(std::uint64_t size, StoredHash const& stored) {
 Result<MerkleProof> inclusion_proof(std::uint64_t index, std::uint64_t size, StoredHash const& stored) {
   must(index < size);
   MerkleProof proof;
+  proof.reserve(static_cast<std::size_t>(std::bit_width(size)));
   IMPOUND_CHECK(path(index, 0, size, stored, proof));
   return proof;
 }

@@ -25,12 +25,17 @@ class IdSet {
   bool contains(IdBytes const& id) const { return !places_.empty() && places_[place_of(id)] == id; }
 
  private:
+  /// Every bit of the result depends on every bit: ids that were not drawn at random differ in a few bytes only.
+  static std::uint64_t mixed(std::uint64_t bits) {
+    bits = (bits ^ (bits >> 33)) * 0xff51afd7ed558ccdu;
+    bits = (bits ^ (bits >> 33)) * 0xc4ceb9fe1a85ec53u;
+    return bits ^ (bits >> 33);
+  }
   /// Where it is, or the free place where it would be.
   std::size_t place_of(IdBytes const& id) const {
     std::uint64_t halves[2];
     std::memcpy(halves, id.data(), sizeof halves);
-    std::uint64_t hash = (halves[0] * 0x9e3779b97f4a7c15u) ^ (halves[1] * 0xc2b2ae3d27d4eb4fu);
-    hash ^= hash >> 32;
+    std::uint64_t const hash = mixed(halves[0] ^ mixed(halves[1]));
     std::size_t at = static_cast<std::size_t>(hash) & (places_.size() - 1);
     while (places_[at] != IdBytes{} && places_[at] != id) at = (at + 1) & (places_.size() - 1);
     return at;
