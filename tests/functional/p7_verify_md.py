@@ -5,6 +5,7 @@ import subprocess
 
 import harness
 import peers
+from authorities import Authorities
 
 PAGE = (harness.ROOT / "VERIFY.md").read_text()
 GO_LINES_MAX = 60
@@ -13,7 +14,7 @@ GO_LINES_MAX = 60
 def commands():
     """Every block of the page in its order, as one would paste them; the last line shows that none ended it early."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
-    assert len(blocks) == 6, len(blocks)
+    assert len(blocks) == 8, len(blocks)
     return "".join(blocks) + "echo all blocks ran\n"
 
 
@@ -47,7 +48,7 @@ def refused(world, **env):
 
 
 def vault_with_everything(world):
-    """Captures, a torrent, an import, two runs: objects, WARC files, more than one session."""
+    """Captures, a torrent, an import, two runs, two stamps: objects, WARC files, more than one session."""
     seeded = world.folder / "seeded"
     harness.write_bytes(seeded / "leak" / "1.eml", 40_000, "mail")
     harness.write_bytes(seeded / "leak" / "2.eml", 20_000, "more mail")
@@ -59,7 +60,10 @@ def vault_with_everything(world):
     world.impound("watch", "--once", "--config", world.settings(site.source(acquire="none")))
     kept = world.folder / "kept.checkpoint"
     kept.write_bytes((world.vault / "log/checkpoint").read_bytes())
-    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    authorities = Authorities(world)
+    world.env["TSA_CA"] = str(authorities.roots())
+    assert "by 2 timestamp(s)" in world.impound("fetch", torrent.magnet(), "--peer", peer.address).out
+    del world.env["IMPOUND_CONFIG"]
     world.impound("import", seeded, "--case", "stick", "--source", "A. Noone")
     return kept
 
@@ -72,6 +76,7 @@ def test_the_commands_accept_a_vault_and_the_program_is_short(world):
     formatted = subprocess.run(["gofmt", "-l"], input=program, capture_output=True, text=True, check=False)
     assert formatted.returncode == 0 and formatted.stdout == "", formatted
     said = accepted(world, KEPT=str(kept))
+    assert said.count(" entries existed at ") == 2, said
     assert said.count("Signature Verified Successfully") == 2 + len(list((world.vault / "log/checkpoints").glob("*"))), said
     assert f"{len(world.entries())} " in said, said
     assert harness.tree(world.vault)["log/checkpoint"], "nothing was written to the vault"
@@ -85,7 +90,7 @@ def test_a_damaged_vault_makes_them_fail(world):
     damaged = 0
     files = [file for file in sorted(world.vault.rglob("*")) if file.is_file() and not str(file.relative_to(world.vault)).startswith(
         ("staging/", "reserve", "journal."))]
-    kinds = {"log/checkpoint": 1, "log/tile/0": 1, "log/tile/entries": 1, "objects/": 2, "warc/": 1, "vault.toml": 1}
+    kinds = {"log/checkpoint": 1, "log/checkpoints/": 1, "timestamps/": 4, "log/tile/0": 1, "log/tile/entries": 1, "objects/": 2, "warc/": 1, "vault.toml": 1}
     for kind, count in kinds.items():
         chosen = [file for file in files if str(file.relative_to(world.vault)).startswith(kind)]
         assert chosen, kind
@@ -109,7 +114,7 @@ def test_a_damaged_vault_makes_them_fail(world):
     refused(world, **key)
     (world.vault / "objects/00/link").unlink()
     print(f"{damaged} files changed or removed, one at a time: each noticed")
-    assert damaged >= 14
+    assert damaged >= 24
     accepted(world, KEPT=str(kept))
 
 

@@ -1,64 +1,60 @@
 """Time-stamping authorities for a test: certificates made now, each served by tsa_server.py on a loopback address.
 
-    authorities = Authorities(world, ["one", "two:sha1"])
-    world.settings(authorities.settings(required=2))
-    authorities.behave("two", "2 reject")       # its next two answers
-    authorities.requests("one")                 # lines of "POST / application/timestamp-query good"
+    authorities = Authorities(world)            # its settings are in $IMPOUND_CONFIG from now on
+    authorities.behave("second", "2 reject")    # its next two answers
+    authorities.asked("first")                  # lines of "POST /tsr application/timestamp-query good"
 """
 import json
 import subprocess
 
 import harness
 
-TOOL = harness.SUPPORT / "tsa_server.py"
-
 
 class Authorities:
-    def __init__(self, world, names, host="127.0.0.1", crl=True):
+    """Two authorities on 127.0.0.1, each with a root of its own, and the settings that name them."""
+
+    def __init__(self, world, crl=False, required=2):
         harness.need("openssl")
-        self.folder = world.folder / f"authorities-{len(world.started)}"
-        self.folder.mkdir()
-        self.names = [name.partition(":")[0] for name in names]
-        self.ports = {name: harness.free_port(host) for name in self.names}
-        self.host = host
-        points = ["--crl-url", f"http://{host}:{self.ports[self.names[0]]}/ca.crl"] if crl else []
-        self.tool("make", *points, self.folder, *names)
-        self.root = self.folder / "root.pem"
-        self.servers = {}
-        for name in self.names:
-            self.start(world, name)
+        self.world, self.servers, self.ports = world, {}, {}
+        for name in ("first", "second"):
+            port = self.ports[name] = harness.free_port()
+            words = ["make", world.folder / name, f"{name}:sha256"]
+            if crl:
+                words += ["--crl-url", f"http://127.0.0.1:{port}/ca.crl"]
+            subprocess.run([harness.PYTHON, harness.SUPPORT / "tsa_server.py", *map(str, words)], check=True)
+            self.start(name)
+        tables = "".join(f'[[timestamps.authority]]\nname = "{name}"\nurl = "http://127.0.0.1:{port}/tsr"\n'
+                         f'ca_file = "{world.folder / name / "root.pem"}"\n' for name, port in self.ports.items())
+        self.config = world.settings(f"[timestamps]\nrequired = {required}\n{tables}")
+        world.env["IMPOUND_CONFIG"] = str(self.config)
 
-    def tool(self, *words):
-        subprocess.run([harness.PYTHON, TOOL, *map(str, words)], check=True, capture_output=True)
+    def start(self, name):
+        server = self.world.start(f"tsa-{name}", [harness.PYTHON, harness.SUPPORT / "tsa_server.py", "serve", self.world.folder / name,
+                                                  name, "--listen", f"127.0.0.1:{self.ports[name]}"])
+        server.wait_for_line("ready")
+        self.servers[name] = server
 
-    def start(self, world, name):
-        listen = f"{self.host}:{self.ports[name]}"
-        self.servers[name] = world.start(f"tsa-{name}", [harness.PYTHON, TOOL, "serve", self.folder, name, "--listen", listen])
-        self.servers[name].wait_for_line("ready")
+    def roots(self):
+        """Both roots in one PEM file."""
+        path = self.world.folder / "tsa-roots.pem"
+        path.write_text("".join((self.world.folder / name / "root.pem").read_text() for name in self.ports))
+        return path
 
-    def stop(self, name):
-        self.servers[name].stop()
+    def behave(self, name, how):
+        """What it does instead of good; tsa_server.py has the words."""
+        (self.world.folder / name / f"{name}.behaviour").write_text(how)
 
-    def url(self, name):
-        return f"http://{self.host}:{self.ports[name]}/"
+    def asked(self, name):
+        log = self.world.folder / name / f"{name}.requests.log"
+        return [line for line in log.read_text().splitlines() if line.startswith("POST")] if log.exists() else []
 
-    def behave(self, name, text):
-        """What it does instead of good; "good" for good. tsa_server.py has the words."""
-        draft = self.folder / f"{name}.behaviour.new"
-        draft.write_text(text, encoding="utf-8")
-        draft.rename(self.folder / f"{name}.behaviour")
 
-    def revoke(self, name):
-        self.tool("crl", self.folder, name)
-
-    def requests(self, name):
-        log = self.folder / f"{name}.requests.log"
-        return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-
-    def settings(self, required, **more):
-        """[timestamps] and its authorities in a settings file."""
-        keys = {"required": required, **more}
-        text = "[timestamps]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-        for name in self.names:
-            text += f'[[timestamps.authority]]\nname = "{name}"\nurl = "{self.url(name)}"\nca_file = "{self.root}"\n'
-        return text
+def age(world, minutes=120):
+    """The authorities were last asked long ago: the memory of it, put back."""
+    path = world.state() / "timestamps.json"
+    memory = json.loads(path.read_text())
+    for one in memory.values():
+        for key in ("last_asked_utc", "not_before_utc"):
+            year = int(one[key][:4]) - 1
+            one[key] = f"{year}{one[key][4:]}"
+    path.write_text(json.dumps(memory))
