@@ -158,6 +158,8 @@ std::optional<Failed> Engine::prepare(TorrentJob& job, bool with_torrent, lt::ad
   params.flags = lt::torrent_flags::sequential_download | lt::torrent_flags::apply_ip_filter |
                  lt::torrent_flags::duplicate_is_error | lt::torrent_flags::update_subscribe |
                  lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd | lt::torrent_flags::disable_pex;
+  // Blocks would be asked for between the metadata's arrival and its being handled.
+  if (job.asked.metadata_only) params.flags |= lt::torrent_flags::default_dont_download;
   return std::nullopt;
 }
 
