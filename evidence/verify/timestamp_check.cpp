@@ -57,10 +57,9 @@ class StampingCheck {
     if (note) check_root(*note);
     if (!stamping_.result || options_.log_only) return;
     check_agreement();
-    // Without the bytes that were stamped no token can be judged; that they are gone is said already.
-    if (!note) return;
-    for (KeptToken const& token : stamping_.result->tokens) check_token(token, *note);
-    check_count();
+    for (KeptToken const& token : stamping_.result->tokens) check_token(token, note);
+    // Without the bytes that were stamped no token could be judged; that they are gone is said already.
+    if (note) check_count();
   }
 
  private:
@@ -133,17 +132,18 @@ class StampingCheck {
     return TrustedRoots::from_pem(chain_pem);
   }
 
-  void check_token(KeptToken const& named, std::string const& note) {
+  /// `note`: what was stamped. Without it the files are still those that the log names, or not.
+  void check_token(KeptToken const& named, std::optional<std::string> const& note) {
     auto const reply = kept(named.reply, timestamp_reply_bytes_max);
     auto const chain = kept(named.chain, chain_pem_bytes_max);
     std::vector<std::string> crls;
     for (KeptFile const& crl : named.crls)
       if (auto bytes = kept(crl, crl_bytes_max)) crls.push_back(std::move(*bytes));
     AskedAuthority const* const authority = asked(named.authority);
-    if (!reply || !chain || crls.size() != named.crls.size() || authority == nullptr) return;
+    if (!note || !reply || !chain || crls.size() != named.crls.size() || authority == nullptr) return;
     auto const roots_here = roots(*chain);
     if (!roots_here) return findings_.add(What::malformed, named.chain.file, line(roots_here.error()));
-    auto const token = judge_token(*reply, bytes_of(note), roots_here.value());
+    auto const token = judge_token(*reply, bytes_of(*note), roots_here.value());
     if (!token) return findings_.add(what_of(token.error()), named.reply.file, line(token.error()));
     auto const& pinned = authority->roots_sha256;
     if (std::find(pinned.begin(), pinned.end(), token.value().root_sha256) == pinned.end())

@@ -9,99 +9,13 @@
 #include "evidence/formats/hex.h"
 #include "evidence/values/utc_time.h"
 #include "evidence/verify/vault_check.h"
-#include "tests/support/simulated_disk.h"
 #include "tests/support/stamped_vault.h"
 #include "tests/support/test_vault.h"
 
 namespace impound::evidence {
 namespace {
 
-/// A vault whose log is stamped by two authorities, twice: after its first exhibit and after its second.
-struct Scene {
-  Authority one{"one"};
-  Authority two{"two"};
-  SimulatedDisk disk;
-  std::unique_ptr<Disk> vault;
-  std::unique_ptr<Disk> state;
-  std::unique_ptr<TestVault> writer;
-  SeededRandomness randomness{21};
-  std::vector<std::uint64_t> sizes;
-  std::uint64_t required = 2;
-
-  Scene() {
-    disk.put_folder("v");
-    disk.put_folder("s");
-    vault = disk.folder("v");
-    state = disk.folder("s");
-    writer = std::make_unique<TestVault>(*vault, *state, SimulatedDisk::owner);
-  }
-  std::vector<TimestampAuthority> authorities() { return {one.authority(), two.authority()}; }
-
-  struct Open {
-    EntryId id;
-    StampingAttempt attempt;
-    std::string note;
-  };
-  /// Publishes, keeps the checkpoint, logs the attempt.
-  Open attempt(std::function<void(Json&)> const& change = {}) {
-    writer->publish();
-    std::string const note = disk.content("v/log/checkpoint");
-    Checkpoint const& newest = writer->log().checkpoint();
-    REQUIRE(keep_checkpoint(*vault, newest.size, note));
-    sizes.push_back(newest.size);
-    EntryId const id = writer->new_id();
-    Json body = attempt_body(newest.size, newest.root, note, required, authorities());
-    auto const whole = attempt_from_json(body);
-    REQUIRE(whole);
-    if (change) change(body);
-    REQUIRE(writer->record({{.kind = "timestamp.attempt", .body = body, .id = id}}));
-    return {id, whole.value(), note};
-  }
-  KeptToken token(Open const& open, Authority& by) {
-    auto kept = stamp(*vault, by.authority(), open.attempt.size, open.note, by.ask(), by.fetch(), randomness);
-    if (!kept) FAIL(line(kept.error()));
-    return std::move(kept).value();
-  }
-  void result(Open const& open, Json body) {
-    REQUIRE(writer->record({{.kind = "timestamp.result", .body = std::move(body), .of = open.id}}));
-  }
-  void stamped(std::function<void(Json&)> const& change = {}) {
-    Open const open = attempt();
-    std::vector<KeptToken> tokens{token(open, one), token(open, two)};
-    Json body = result_body(open.attempt, std::move(tokens), {}, {});
-    if (change) change(body);
-    result(open, std::move(body));
-  }
-  /// The usual vault.
-  Scene& whole() {
-    writer->seal("the first exhibit");
-    stamped();
-    writer->seal("the second exhibit");
-    writer->capture("a paste");
-    later(60);
-    stamped();
-    writer->stop();
-    return *this;
-  }
-  void later(std::int64_t seconds) {
-    writer->clock().advance(seconds * 1'000'000);
-    one.made.now_s += seconds;
-    two.made.now_s += seconds;
-  }
-  VerifyOptions options() {
-    VerifyOptions options;
-    options.vkey = test_key().vkey(TestVault::origin);
-    options.state = state.get();
-    options.threads = 1;
-    options.tsa_roots_pem = {one.made.root_pem(), two.made.root_pem()};
-    return options;
-  }
-  Verdict verify() { return verify_vault(*vault, options()); }
-  std::string file(std::size_t which, std::string const& name) const {
-    return "timestamps/" + std::to_string(sizes.at(which)) + "/" + name;
-  }
-  std::string checkpoint(std::size_t which) const { return "log/checkpoints/" + std::to_string(sizes.at(which)); }
-};
+using Scene = StampedVault;
 
 bool says(Verdict const& verdict, What what, std::string_view where, std::string_view detail = "") {
   for (Problem const& problem : verdict.problems)
@@ -396,82 +310,6 @@ TEST_CASE("P2: times are held against tokens where the order proves something") 
     INFO(text(verdict));
     CHECK(verdict.ok());
   }
-}
-
-TEST_CASE("P2: a forged history, fully signed again by a thief of the key, is exposed by the tokens it must keep") {
-  // The thief has the key, rewrites the first exhibit, and makes everything that the key can make: entries, tiles,
-  // checkpoints, last-checkpoint. Tokens he cannot make: he takes the old ones, and logs them as if they fitted.
-  Scene honest;
-  honest.whole();
-  Scene forged;
-  forged.writer->seal("the first exhibit, as the thief would have it");
-  auto const keep = [&](std::size_t which) {
-    Scene::Open const open = forged.attempt();
-    REQUIRE(forged.sizes[which] == honest.sizes[which]);
-    std::vector<KeptToken> tokens;
-    for (Authority* by : {&honest.one, &honest.two}) {
-      std::string const name = by->name;
-      for (char const* suffix : {".tsr", ".chain.pem", ".0.crl"})
-        forged.disk.put_file("v/" + honest.file(which, name + suffix),
-                             honest.disk.content("v/" + honest.file(which, name + suffix)), 0400);
-      auto const kept = kept_token(*honest.vault, by->authority(), honest.sizes[which],
-                                   honest.disk.content("v/" + honest.checkpoint(which)));
-      REQUIRE(kept);
-      tokens.push_back(*kept.value());
-    }
-    Json body = attempt_body(open.attempt.size, open.attempt.root, open.note, 2, honest.authorities());
-    forged.result(open, result_body(attempt_from_json(body).value(), tokens, {}, {}));
-  };
-  // The authorities are the honest ones in both histories.
-  forged.one.made = honest.one.made;
-  forged.two.made = honest.two.made;
-  keep(0);
-  forged.writer->seal("the second exhibit");
-  forged.writer->capture("a paste");
-  forged.later(60);
-  keep(1);
-  forged.writer->stop();
-  Verdict const verdict = forged.verify();
-  INFO(text(verdict));
-  CHECK(verdict.timestamps == 0);
-  std::set<std::string> where;
-  for (Problem const& problem : verdict.problems) {
-    bool const of_token = problem.what == What::forked && problem.where.ends_with(".tsr");
-    bool const of_count = problem.what == What::missing && problem.where.starts_with("entry ");
-    CHECK((of_token || of_count));  // nothing else is wrong with it: but for the tokens it would pass
-    if (of_token) where.insert(problem.where);
-  }
-  CHECK(where.size() == 4);
-
-  SUBCASE("also with the honest checkpoints put back beside it") {
-    forged.disk.put_file("v/" + forged.checkpoint(0), honest.disk.content("v/" + honest.checkpoint(0)), 0400);
-    Verdict const replayed = forged.verify();
-    CHECK(says(replayed, What::forked, forged.checkpoint(0)));
-    CHECK(says(replayed, What::altered, forged.checkpoint(0)));
-  }
-}
-
-TEST_CASE("P2: a vault put back to an older checkpoint with all its tiles is exposed by a token over a newer one") {
-  Scene scene;
-  scene.writer->seal("the first exhibit");
-  scene.writer->publish();
-  auto const before = scene.disk.after_kill();
-  scene.writer->seal("the second exhibit");
-  scene.stamped();
-  scene.writer->stop();
-  // Its log as it was, its memory with it, and the stamped checkpoint that somebody kept.
-  auto const vault = before->folder("v");
-  auto const state = before->folder("s");
-  VerifyOptions options = scene.options();
-  options.state = state.get();
-  options.old_checkpoints = {scene.disk.content("v/" + scene.checkpoint(0))};
-  Verdict const verdict = verify_vault(*vault, options);
-  INFO(text(verdict));
-  CHECK(says(verdict, What::rolled_back, "log/checkpoint"));
-  // Or with the token left in the vault.
-  before->put_file("v/" + scene.checkpoint(0), scene.disk.content("v/" + scene.checkpoint(0)), 0400);
-  options.old_checkpoints.clear();
-  CHECK(says(verify_vault(*vault, options), What::rolled_back, scene.checkpoint(0)));
 }
 
 }  // namespace impound::evidence
