@@ -105,6 +105,21 @@ TEST_CASE("P2: every byte of a token, a chain, a CRL and an anchored checkpoint 
   CHECK(changes >= 78);
 }
 
+TEST_CASE("P2: a damaged token, chain or CRL is named also when the checkpoint that was stamped is damaged or gone") {
+  Scene scene;
+  scene.whole();
+  std::vector<std::string> const damaged{scene.file(0, "one.tsr"), scene.file(0, "two.chain.pem"),
+                                         scene.file(0, "two.0.crl")};
+  for (std::string const& path : damaged) scene.disk.flip_bit("v/" + path, 99);
+  SUBCASE("damaged") { scene.disk.flip_bit("v/" + scene.checkpoint(0), 99); }
+  SUBCASE("gone") { scene.disk.erase("v/" + scene.checkpoint(0)); }
+  Verdict const verdict = scene.verify();
+  INFO(text(verdict));
+  for (std::string const& path : damaged) CHECK(says(verdict, What::altered, path));
+  CHECK((says(verdict, What::altered, scene.checkpoint(0)) || says(verdict, What::missing, scene.checkpoint(0))));
+  CHECK(verdict.timestamps == 2);
+}
+
 TEST_CASE("P2: what no entry names is found under timestamps/ and log/checkpoints/") {
   Scene scene;
   scene.whole();
