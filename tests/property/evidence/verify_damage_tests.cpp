@@ -2,7 +2,6 @@
 // says what verify must call it; where it must say it is the file's own path, first of all that it says.
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <set>
 
@@ -343,6 +342,46 @@ TEST_CASE("P2: a file added to any folder is found and named") {
   CHECK(verdict.ok());
   CHECK(verdict.not_checked == std::vector<std::string>{"reserve"});
   count(damage, 191, 191);
+}
+
+TEST_CASE("P2: what only a run that was cut short can leave is unlogged, and added once it was ended") {
+  WholeVault vault;
+  SimulatedDisk& cut_short = *vault.before.rbegin()->second;
+  auto const folder = cut_short.folder("v");
+  VerifyOptions options = vault.options();
+  auto const state = cut_short.folder("s");
+  options.state = state.get();
+  REQUIRE(verify_vault(*folder, options).ok());
+  std::string open_warc;
+  for (std::string const& path : cut_short.files())
+    if (path.starts_with("v/warc/") && path != "v/" + vault.closed_warc) open_warc = path.substr(2);
+  std::string const digest = hex(sha256(bytes_of("planted")));
+  struct Left {
+    std::string file;
+    What what;
+    std::uint32_t mode = 0400;
+  };
+  std::size_t found = 0;
+  for (Left const& left :
+       {Left{open_warc, What::unlogged, 0600}, Left{vault.closed_warc, What::added},
+        Left{"warc/20170505T190000Z-0.warc.gz", What::unlogged, 0600},
+        Left{"warc/20170505T190000Z-0.warc.gz", What::added}, Left{"warc/added", What::added},
+        Left{"objects/" + digest.substr(0, 2) + "/" + digest, What::unlogged}, Left{"objects/00/added", What::added},
+        Left{"log/tile/0/002.p/1", What::unlogged}, Left{"log/tile/added", What::added},
+        Left{"log/checkpoint.tmp", What::unlogged}, Left{"timestamps/7/one.tsr", What::unlogged},
+        Left{"timestamps/7/added", What::added}, Left{"journal.1", What::unlogged, 0600}, Left{"added", What::added}}) {
+    CAPTURE(left.file);
+    std::string const path = "v/" + left.file;
+    auto const disk = cut_short.after_kill();
+    disk->put_file(path, disk->content(path) + "planted", left.mode);
+    Verdict const verdict = verify_vault(*disk->folder("v"), options);
+    INFO(text(verdict));
+    REQUIRE(verdict.problems.size() == 1);
+    CHECK(verdict.problems[0].where == left.file);
+    CHECK(verdict.problems[0].what == left.what);
+    ++found;
+  }
+  CHECK(found >= 14);
 }
 
 }  // namespace impound::evidence
