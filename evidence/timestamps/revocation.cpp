@@ -76,8 +76,58 @@ bool spares_older_tokens(std::optional<std::int64_t> reason) {
                     *reason == CRL_REASON_SUPERSEDED || *reason == CRL_REASON_CESSATION_OF_OPERATION);
 }
 
+/// A signature that could be forged revokes nothing, and clears nobody.
+bool strongly_signed(X509_CRL const* crl) {
+  int digest = NID_undef;
+  return OBJ_find_sigid_algs(X509_CRL_get_signature_nid(crl), &digest, nullptr) == 1 && digest != NID_md5 &&
+         digest != NID_sha1;
+}
+
+using Scope = std::unique_ptr<ISSUING_DIST_POINT, openssl::Freed<ISSUING_DIST_POINT_free>>;
+
+/// RFC 5280 §5.2: a critical extension that is not understood makes a CRL unusable. The scope (§5.2.5) is understood.
+Result<Scope> scope_of(X509_CRL const* crl) {
+  for (int i = 0; i < X509_CRL_get_ext_count(crl); ++i) {
+    X509_EXTENSION* const extension = X509_CRL_get_ext(crl, i);
+    bool const is_scope = OBJ_obj2nid(X509_EXTENSION_get_object(extension)) == NID_issuing_distribution_point;
+    if (X509_EXTENSION_get_critical(extension) == 1 && !is_scope)
+      return refused("it has a critical extension that is not understood here");
+  }
+  int found = -1;
+  Scope scope{
+      static_cast<ISSUING_DIST_POINT*>(X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, &found, nullptr))};
+  if (!scope && found != -1) return malformed("the CRL's scope cannot be read");
+  if (scope && (scope->indirectCRL > 0 || scope->onlyattr > 0 || scope->onlysomereasons != nullptr))
+    return refused("it covers other certificates, or some reasons only");
+  return scope;
+}
+
+/// Whether a CRL of this scope (nothing: all of its issuer's) speaks of a certificate.
+bool covers(Scope const& scope, X509* certificate) {
+  if (!scope) return true;
+  bool const is_ca = X509_check_ca(certificate) != 0;
+  if ((scope->onlyuser > 0 && is_ca) || (scope->onlyCA > 0 && !is_ca)) return false;
+  if (scope->distpoint == nullptr) return true;
+  // A part of what the issuer revokes: it is the certificate's if one of its distribution points has the part's name.
+  std::unique_ptr<CRL_DIST_POINTS, openssl::Freed<CRL_DIST_POINTS_free>> const points{
+      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr))};
+  constexpr int full_name = 0;
+  if (scope->distpoint->type != full_name) return false;
+  for (int i = 0; points && i < sk_DIST_POINT_num(points.get()); ++i) {
+    DIST_POINT_NAME const* const place = sk_DIST_POINT_value(points.get(), i)->distpoint;
+    if (place == nullptr || place->type != full_name) continue;
+    for (int j = 0; j < sk_GENERAL_NAME_num(place->name.fullname); ++j)
+      for (int k = 0; k < sk_GENERAL_NAME_num(scope->distpoint->name.fullname); ++k)
+        if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(place->name.fullname, j),
+                             sk_GENERAL_NAME_value(scope->distpoint->name.fullname, k)) == 0)
+          return true;
+  }
+  return false;
+}
+
 Result<void> check_extent(X509_CRL* crl, std::int64_t gen_time_us, CrlFindings& findings) {
   if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) return refused("it holds only what has changed (a delta)");
+  if (!strongly_signed(crl)) return refused("its signature rests on SHA-1, or on worse");
   auto const from = openssl::us_from(X509_CRL_get0_lastUpdate(crl));
   if (!from) return malformed("the CRL does not say of when it is");
   findings.this_update_us = *from;
@@ -85,6 +135,8 @@ Result<void> check_extent(X509_CRL* crl, std::int64_t gen_time_us, CrlFindings& 
     auto const until = openssl::us_from(next);
     if (!until) return malformed("the CRL does not say until when it holds");
     if (*until < gen_time_us) return refused("it ran out at " + utc_text(*until) + ", before the time-stamp");
+  } else if (*from < gen_time_us) {
+    return refused("it is of before the time-stamp, and does not say until when it holds");
   }
   return ok();
 }
@@ -117,9 +169,13 @@ Result<CrlFindings> judge_crl(std::string_view crl_der, TimestampToken const& to
   ERR_clear_error();
   if (!known) return refused("it is signed by no issuer of the token's chain: " + findings.issuer);
   IMPOUND_CHECK(check_extent(crl.get(), token.gen_time_us, findings));
-  for (int i = 0; i < sk_X509_num(chain->get()); ++i) {
+  IMPOUND_TRY(scope, scope_of(crl.get()));
+  bool says_something = false;
+  for (int i = 0; i + 1 < sk_X509_num(chain->get()); ++i) {  // nobody revokes themselves: not the root
     X509* const one = sk_X509_value(chain->get(), i);
     if (X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(one)) != 0) continue;
+    if (!covers(scope, one)) continue;
+    says_something = true;
     X509_REVOKED* entry = nullptr;
     if (X509_CRL_get0_by_cert(crl.get(), &entry, one) != 1) continue;  // 2: taken off the list again
     auto const when = openssl::us_from(X509_REVOKED_get0_revocationDate(entry));
@@ -130,6 +186,7 @@ Result<CrlFindings> judge_crl(std::string_view crl_der, TimestampToken const& to
                    (when ? " at " + utc_text(*when) : "") + " (" + reason_text(reason) + ")");
   }
   ERR_clear_error();
+  if (!says_something) return refused("it covers no certificate of the token's chain");
   return findings;
 }
 

@@ -28,8 +28,9 @@ struct CrlFindings {
   std::vector<std::string> later;    // … whose revocation came later and does not
 };
 
-/// Code::malformed: no CRL. Code::refused: a delta, out of date at genTime, or signed by no issuer of the chain: it
-/// says nothing about the token. A harming revocation is a finding, not an error.
+/// Code::malformed: no CRL. Code::refused: a delta, out of date at genTime (or older than it, without saying until when
+/// it holds), of another scope, weakly signed, or signed by no issuer of the chain: it says nothing about the token. A
+/// harming revocation is a finding, not an error.
 Result<CrlFindings> judge_crl(std::string_view crl_der, TimestampToken const& token);
 
 }  // namespace impound::evidence

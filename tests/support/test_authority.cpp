@@ -177,7 +177,8 @@ std::string TestAuthority::reply(std::string_view query_der) {
   return der;
 }
 
-std::string TestAuthority::crl(std::int64_t this_update_s, std::int64_t next_update_s, Revoked const* revoked) const {
+std::string TestAuthority::crl(std::int64_t this_update_s, std::int64_t next_update_s, Revoked const* revoked,
+                               CrlShape const& shape) const {
   State const& s = *state_;
   bool const by_root = !s.middle || (revoked != nullptr && revoked->whom == Revoked::Whom::intermediate);
   X509* const issuer = by_root ? s.root.get() : s.middle.get();
@@ -187,7 +188,17 @@ std::string TestAuthority::crl(std::int64_t this_update_s, std::int64_t next_upd
   ASN1_TIME* time = ASN1_TIME_set(nullptr, static_cast<std::time_t>(this_update_s));
   X509_CRL_set1_lastUpdate(list, time);
   ASN1_TIME_set(time, static_cast<std::time_t>(next_update_s));
-  X509_CRL_set1_nextUpdate(list, time);
+  if (shape.with_next_update) X509_CRL_set1_nextUpdate(list, time);
+  if (!shape.scope.empty()) {
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, nullptr, nullptr, list, 0);
+    X509V3_set_ctx_nodb(&context);
+    X509_EXTENSION* const scope =
+        X509V3_EXT_conf_nid(nullptr, &context, NID_issuing_distribution_point, shape.scope.c_str());
+    REQUIRE(scope != nullptr);
+    X509_CRL_add_ext(list, scope, -1);
+    X509_EXTENSION_free(scope);
+  }
   if (revoked != nullptr) {
     X509_REVOKED* const entry = X509_REVOKED_new();
     X509* const whom = revoked->whom == Revoked::Whom::signer ? s.signer.get() : s.middle.get();
@@ -204,7 +215,7 @@ std::string TestAuthority::crl(std::int64_t this_update_s, std::int64_t next_upd
   }
   ASN1_TIME_free(time);
   X509_CRL_sort(list);
-  REQUIRE(X509_CRL_sign(list, by_root ? s.root_key.get() : s.middle_key.get(), EVP_sha256()) > 0);
+  REQUIRE(X509_CRL_sign(list, by_root ? s.root_key.get() : s.middle_key.get(), shape.digest) > 0);
   std::string der = der_of(i2d_X509_CRL, static_cast<X509_CRL const*>(list));
   X509_CRL_free(list);
   return der;

@@ -48,8 +48,17 @@ class TestAuthority {
     std::int64_t at_s = 0;
     int reason = -1;  // CRLReason; -1: none given
   };
+  struct CrlShape {
+    bool with_next_update = true;
+    std::string scope{};  // as openssl.cnf writes issuingDistributionPoint, e.g. "critical,onlyuser:TRUE"
+    EVP_MD const* digest = EVP_sha256();
+  };
   /// DER, by whoever issued the signer's certificate (or the root, for the intermediate's), revoking `revoked`, if any.
-  std::string crl(std::int64_t this_update_s, std::int64_t next_update_s, Revoked const* revoked = nullptr) const;
+  std::string crl(std::int64_t this_update_s, std::int64_t next_update_s, Revoked const* revoked = nullptr) const {
+    return crl(this_update_s, next_update_s, revoked, CrlShape{});
+  }
+  std::string crl(std::int64_t this_update_s, std::int64_t next_update_s, Revoked const* revoked,
+                  CrlShape const& shape) const;
 
   struct State;
 

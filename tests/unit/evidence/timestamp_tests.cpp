@@ -349,4 +349,29 @@ TEST_CASE("P7: a CRL counts only when it can say something about the token") {
   }
 }
 
+TEST_CASE("P7: a CRL of another scope, without an end, or weakly signed clears nobody") {
+  constexpr std::int64_t day = 86'400;
+  constexpr char const* url = "http://crl.example/one.crl";
+  TestCertificates certificates;
+  certificates.crl_url = url;
+  Exchange exchange{certificates};
+  TimestampToken const token = exchange.good();
+  auto const judged = [&](TestAuthority::CrlShape const& shape, std::int64_t from) {
+    return judge_crl(exchange.authority.crl(from, test_time_s + day, nullptr, shape), token);
+  };
+  std::int64_t const before = test_time_s - day;
+  CHECK(judged({}, before));
+  CHECK(judged({.scope = "critical,onlyuser:TRUE"}, before));
+  CHECK(judged({.scope = std::string("critical,fullname:URI:") + url}, before));
+  for (char const* scope :
+       {"critical,onlyCA:TRUE", "critical,onlyAA:TRUE", "critical,indirectCRL:TRUE",
+        "critical,onlysomereasons:keyCompromise", "critical,fullname:URI:http://crl.example/two.crl"}) {
+    CAPTURE(std::string(scope));
+    CHECK_FALSE(judged({.scope = scope}, before));
+  }
+  CHECK_FALSE(judged({.with_next_update = false}, before));
+  CHECK(judged({.with_next_update = false}, test_time_s + 1));
+  CHECK_FALSE(judged({.digest = EVP_sha1()}, before));
+}
+
 }  // namespace impound::evidence
