@@ -122,88 +122,15 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
   // reserve back.
   if (auto const free = session->disk().free_bytes(); free && free.value() < start_bytes_min)
     evidence::release_reserve(session->disk());
-  auto const rollback = accept_rollback.empty() ? evidence::Rollback::refuse : evidence::Rollback::accept;
-  IMPOUND_TRY(log, session->open_log(rollback));
+  IMPOUND_TRY(log, session->open_log(accept_rollback));
   std::uint64_t const recovered_entries = log->recovered_entries();
   IMPOUND_CHECK(session->read_past(session->vkey_));
   auto const digests = settings.all_digests ? evidence::SealWith::sha256_sha1_md5 : evidence::SealWith::sha256;
   IMPOUND_CHECK(session->start_recording(command, std::move(log), digests));
-  if (!accept_rollback.empty()) IMPOUND_CHECK(session->accept(accept_rollback, who(settings)));
+  IMPOUND_CHECK(session->tell_of_rollback(who(settings)));
   IMPOUND_CHECK(session->recover(recovered_entries));
   IMPOUND_CHECK(session->record_settings(settings));
   return session;
-}
-
-Result<void> Session::load_keys(Settings const& settings, std::string const& passphrase_file) {
-  std::string const named = named_key_file(settings);
-  key_place_ = key_place(named.empty() ? default_key_file(vault_->identity()) : named);
-  FilePlace const place = file_place(key_place_.file);
-  IMPOUND_TRY(folder, LinuxDisk::open_at(place.folder));
-  key_folder_ = std::move(folder);
-  keys_.emplace(*key_folder_, place.name, key_place_.rule);
-  IMPOUND_TRY(known, passphrases(settings, passphrase_file));
-  if (auto const loaded = keys_->load(known); !loaded)
-    return Error{loaded.error().code, loaded.error().what, key_place_.file, loaded.error().hint};
-  if (!known.empty() && !keys_->encrypted())
-    spdlog::warn("a passphrase is named, and the key's file is not encrypted: `impound key rotate` makes one that is");
-  if (!secret_memory_locked())
-    spdlog::warn("the key lies in memory that may be swapped out: mlock was refused (RLIMIT_MEMLOCK)");
-  return ok();
-}
-
-Result<void> Session::open_copies(Settings const& settings) {
-  std::string const own = real_path(vault_->path()).value_or(vault_->path()) + "/";
-  std::vector<evidence::CheckpointCopies::Place> places;
-  for (std::string const& path : settings.last_checkpoint_copies) {
-    FilePlace const place = file_place(path);
-    if ((real_path(place.folder).value_or(place.folder) + "/").starts_with(own))
-      return Error{Code::usage, "a copy of the last checkpoint would lie in the vault itself", path,
-                   "Name a place that is not put back together with the vault"};
-    places.push_back({path, place.name, [folder = place.folder]() -> Result<std::unique_ptr<Disk>> {
-                        IMPOUND_TRY(disk, LinuxDisk::open_at(folder));
-                        return std::unique_ptr<Disk>(std::move(disk));
-                      }});
-  }
-  copies_ = std::make_unique<evidence::CheckpointCopies>(std::move(places),
-                                                         [](std::string const& told) { spdlog::warn("{}", told); });
-  return ok();
-}
-
-/// The log under the newest of its keys; what a rotation that was cut short has left of key files is settled.
-Result<std::unique_ptr<evidence::CustodyLog>> Session::open_log(evidence::Rollback rollback) {
-  evidence::VaultIdentity const& identity = vault_->identity();
-  IMPOUND_TRY(first, NoteKey::from_vkey(identity.vkey));
-  evidence::LogKeys const keys{&keys_->current(), keys_->next(), std::move(first)};
-  auto log = evidence::CustodyLog::open(disk(), *state_, keys, identity.origin, rollback, copies_.get());
-  if (!log && log.error().code == Code::usage) {
-    // Not the log's key: perhaps the one that is could not be read.
-    if (auto const& trouble = keys_->next_trouble())
-      return Error{trouble->code, "a rotation of the key was cut short: " + trouble->what, key_place_.file + ".next",
-                   "With the new key's passphrase, this finishes it: impound key rotate --passphrase-file FILE"};
-    return Error{Code::usage, log.error().what, key_place_.file, log.error().hint};
-  }
-  if (!log) return std::move(log).error();
-  vkey_ = log.value()->keys().newest().vkey();
-  IMPOUND_TRY(settled, keys_->settle(log.value()->keys().newest()));
-  rotation_finished_ = settled == evidence::KeyFiles::Settled::put_in_place;
-  if (rotation_finished_) remarks_.push_back("a rotation of the key that was cut short was finished: " + vkey_);
-  if (settled == evidence::KeyFiles::Settled::removed)
-    spdlog::warn("a key that the log does not name was removed: {}.next", key_place_.file);
-  return log;
-}
-
-Result<std::string> Session::rotate_key(SecretText const* passphrase, std::string const& reason,
-                                        evidence::By const& by) {
-  if (key_place_.rule.credential)
-    return Error{Code::usage, "a key that is a systemd credential cannot be rotated from here", key_place_.file,
-                 "Name a file that can be written with [vault] key"};
-  IMPOUND_CHECK(keys_->write_next(evidence::SigningKey::make(randomness_), randomness_, passphrase));
-  NoteKey const next = keys_->next()->public_key(vault_->identity().origin);
-  IMPOUND_CHECK(recorder_->rotate(*keys_->next(), reason, by));
-  vkey_ = next.vkey();
-  IMPOUND_TRY(note, read_whole(disk(), evidence::log_checkpoint_path, note_bytes_max));
-  IMPOUND_CHECK(keys_->settle(next));
-  return note;
 }
 
 Result<void> Session::read_past(std::string const& vkey) {
@@ -242,18 +169,6 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
       },
       pause_for_lease, evidence::SealingLimits{}, digests);
   IMPOUND_CHECK(recorder_->record(EntryDraft{"agent.started", started_body(command), {}, {}, {}, {}, id}));
-  return ok();
-}
-
-Result<void> Session::accept(std::string const& rollback, evidence::By const& by) {
-  IMPOUND_CHECK(recorder_->record(
-      EntryDraft{"rollback.accepted",
-                 {{"reason", evidence::printable(rollback.substr(0, 500))}, {"size", json_number(past_entries_)}},
-                 {},
-                 {},
-                 {},
-                 by,
-                 {}}));
   return ok();
 }
 

@@ -14,6 +14,7 @@
 #include "agent/work/keys.h"
 #include "agent/work/past.h"
 #include "agent/work/recorder.h"
+#include "agent/work/rollback.h"
 #include "evidence/checkpoint_copies.h"
 #include "evidence/erasure.h"
 #include "evidence/key_files.h"
@@ -85,11 +86,13 @@ class Session {
   Session(Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
   Result<void> load_keys(Settings const& settings, std::string const& passphrase_file);
   Result<void> open_copies(Settings const& settings);
-  Result<std::unique_ptr<evidence::CustodyLog>> open_log(evidence::Rollback rollback);
+  Result<std::unique_ptr<evidence::CustodyLog>> open_log(std::string const& accept_rollback);
+  Result<std::unique_ptr<evidence::CustodyLog>> open_accepting(evidence::LogKeys const& keys,
+                                                               std::string const& accept_rollback);
   Result<void> read_past(std::string const& vkey);
   Result<void> start_recording(std::string const& command, std::unique_ptr<evidence::CustodyLog> log,
                                evidence::SealWith digests);
-  Result<void> accept(std::string const& rollback, evidence::By const& by);
+  Result<void> tell_of_rollback(evidence::By const& by);
   Result<void> recover(std::uint64_t recovered_entries);
   Result<void> tell_of_sealing();
   Result<void> keep_reserve();
@@ -112,6 +115,7 @@ class Session {
   std::unique_ptr<evidence::WarcWriter> warc_;
   Past past_;
   evidence::OrderedErasures erasures_;
+  std::optional<AcceptedRollback> rollback_;  // not yet in the log
   std::uint64_t past_entries_ = 0;
   std::vector<std::string> remarks_;
   bool closed_ = false;
