@@ -96,6 +96,7 @@ class CustodyLog {
   Result<void> choose_key();
   Result<void> compare_with_copies(Rollback rollback);
   std::vector<NoteKey> known_keys() const;
+  Result<LeafHash> leaf_of(std::string_view entry, TileName const& tile, unsigned position);
   Result<void> finish_rename(CheckpointNote const& last);
   Result<void> check_descends_from(CheckpointNote const& last);
   // custody_log.cpp

@@ -148,6 +148,17 @@ Result<void> CustodyLog::compare_with_state(Rollback rollback) {
   return ok();
 }
 
+/// A blanked entry has its leaf in the level 0 tile; the root that it leads to is held against a signed one.
+Result<LeafHash> CustodyLog::leaf_of(std::string_view entry, TileName const& tile, unsigned position) {
+  if (!entry.empty()) return leaf_hash(bytes_of(entry));
+  IMPOUND_TRY(hashes, read_tile(tile));
+  LeafHash leaf;
+  std::size_t const at = position * LeafHash::size;
+  if (hashes.size() < at + LeafHash::size) return Error{Code::damaged, "a tile is too short", {}, {}};
+  std::copy_n(bytes_of(hashes).begin() + static_cast<std::ptrdiff_t>(at), LeafHash::size, leaf.bytes.begin());
+  return leaf;
+}
+
 /// last-checkpoint is ahead: when the bundles hash to its root, only the rename of log/checkpoint was cut off.
 Result<void> CustodyLog::finish_rename(CheckpointNote const& last) {
   auto const behind = [&] {
@@ -172,7 +183,8 @@ Result<void> CustodyLog::finish_rename(CheckpointNote const& last) {
         each_in_bundle(bundle.value(), width, [&](unsigned position, std::string_view entry) -> Result<void> {
           if (position < skip) return ok();
           chain_.take(tree.size(), entry);
-          return tree.add(leaf_hash(bytes_of(entry)), [](TileName const&, Bytes) -> Result<void> { return ok(); });
+          IMPOUND_TRY(leaf, leaf_of(entry, {false, 0, index, width}, position));
+          return tree.add(leaf, [](TileName const&, Bytes) -> Result<void> { return ok(); });
         });
     if (!hashed) return behind();
   }

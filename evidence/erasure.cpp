@@ -86,7 +86,12 @@ class Destruction {
     if (gone)
       ++done_.objects;
     else if (gone.error().code != Code::not_found)
-      done_.failed.push_back(std::move(gone).error());
+      fail(path, std::move(gone).error());
+  }
+
+  void fail(std::string const& path, Error error) {
+    left_.insert(path);
+    done_.failed.push_back(std::move(error));
   }
 
   Result<void> unlink_objects() {
@@ -123,16 +128,24 @@ class Destruction {
       // A rewritten file is closed and as long as its order says; reading it through at every start would be slow.
       if (facts && facts.value().mode == 0400 && facts.value().size == wanted.bytes_after) continue;
       if (auto cut = cut_records(vault_, path, wanted.records); !cut)
-        done_.failed.push_back(cut.error());
+        fail(path, cut.error());
       else if (facts)
         ++done_.files;
     }
   }
 
+  /// An entry is blanked when its bytes are gone, and not before: as long as they are there it says what they are, and
+  /// nothing takes them for bytes that nobody named.
   void blank() {
     std::map<std::uint64_t, LeafHash> left;
     for (auto const& [index, leaf] : ordered_.entries_)
       if (!ordered_.blanks_.contains(index)) left.emplace(index, leaf);
+    for (ErasedExhibit const& one : ordered_.exhibits_) {
+      bool const object_left = one.object && left_.contains(object_path(one.object->sha256));
+      bool const record_left = std::any_of(one.records.begin(), one.records.end(),
+                                           [this](ErasedRecord const& record) { return left_.contains(record.file); });
+      if (object_left || record_left) left.erase(one.index);
+    }
     auto blanked = blank_entries(vault_, log_.checkpoint().size, left);
     if (blanked)
       done_.entries += blanked.value();
@@ -143,6 +156,7 @@ class Destruction {
   Disk& vault_;
   LogReader& log_;
   OrderedErasures const& ordered_;
+  std::set<std::string> left_;  // what could not be destroyed
   Destroyed done_;
 };
 

@@ -59,11 +59,24 @@ class Plan {
     if (is_result(entry.kind()) && entry.of()) open_.erase(*entry.of());
     if (entry.kind() == "exhibit.erased")
       if (auto erased = erased_exhibit_from(entry)) erased_before_.insert(erased.value().index);
+    if (entry.kind() == "capture.result") IMPOUND_CHECK(look_at_records(entry));
     if (!bytes_.contains(entry.index) && !blank_.contains(entry.index)) return ok();
     targets_.emplace(entry.index, Target{entry, std::string(raw)});
     // Open until a result of it comes by.
     if (is_attempt(entry.kind())) open_.emplace(entry.id(), entry.index);
     if (entry.kind() == "exhibit.sealed" && entry.of()) open_.emplace(*entry.of(), entry.index);
+    return ok();
+  }
+
+  /// Where the records of each WARC file end.
+  Result<void> look_at_records(ReadEntry const& entry) {
+    auto const records = entry.body().find("records");
+    if (records == entry.body().end()) return ok();
+    for (Json const& json : *records) {
+      IMPOUND_TRY(record, written_record_from(json));
+      std::uint64_t& end = ends_[record.file];
+      end = std::max(end, record.offset + record.length);
+    }
     return ok();
   }
 
@@ -150,6 +163,11 @@ class Plan {
 
   Result<void> judge_files() {
     for (auto const& [path, records] : files_) {
+      IMPOUND_TRY(facts, vault_.facts_of(path));
+      // What a crash left at its end goes with the next start, and the file that this order foretells would never be.
+      if (facts.size > ends_[path])
+        return Error{Code::refused, "the file has bytes at its end that no entry names yet", path,
+                     "Start the agent once, it sets them aside; then erase"};
       IMPOUND_TRY(cut, judge_cut(vault_, path, records));
       if (cut.records != records.size())
         return Error{Code::damaged, "not every record to be cut is in the file", path, "impound verify tells more"};
@@ -201,6 +219,7 @@ class Plan {
   Cases cases_;
   std::set<Sha256> objects_;
   std::map<std::string, std::set<Sha256>> files_;
+  std::map<std::string, std::uint64_t> ends_;  // by WARC file
   std::map<std::uint64_t, ErasedExhibit> erased_;
   std::map<std::string, RewrittenFile> rewritten_;
 };

@@ -99,6 +99,8 @@ void Past::take(ReadEntry const& entry) {
     take_acquisition_result(entry);
   } else if (kind == "exhibit.sealed") {
     take_exhibit(entry);
+  } else if (kind == "exhibit.erased") {
+    take_records(body);
   } else if (kind == "job.closed" && entry.cause()) {
     if (auto const item = followed_.find(*entry.cause()); item != followed_.end()) {
       mark_seen(item->second.first, item->second.second);
@@ -148,6 +150,11 @@ void Past::take_capture_result(ReadEntry const& entry) {
       open_captures_.erase(attempt);
     }
   }
+  take_records(body);
+}
+
+/// Of a capture, or of the order that its records be cut: until that is done they are no stray bytes.
+void Past::take_records(Json const& body) {
   auto const records = body.find("records");
   if (records == body.end() || !records->is_array()) return;
   for (Json const& record : *records) {

@@ -91,6 +91,7 @@ class Past {
  private:
   void take_stamping(evidence::ReadEntry const& entry);
   void take_capture_result(evidence::ReadEntry const& entry);
+  void take_records(Json const& body);
   void take_exhibit(evidence::ReadEntry const& entry);
   void take_acquisition_result(evidence::ReadEntry const& entry);
 

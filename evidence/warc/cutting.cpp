@@ -95,7 +95,14 @@ Result<void> cut_records(Disk& vault, std::string const& path, std::set<Sha256> 
   if (!there && there.error().code != Code::not_found) return std::move(there).error();
   if (!there) return vault.sync_folder("warc");
   IMPOUND_TRY(members, walk(vault, path, records));
-  if (members.cut == 0) return vault.sync_folder("warc");  // cut before; its new name may not be durable yet
+  if (members.cut == 0) {
+    // Cut before; its new name may not be durable yet. Or torn off with an unlogged end: closed all the same, for the
+    // order says what the file is from now on.
+    IMPOUND_TRY(file, DiskFile::open(vault, path, Open::read));
+    IMPOUND_CHECK(file.set_mode(0400));
+    IMPOUND_CHECK(file.sync());
+    return vault.sync_folder("warc");
+  }
   if (members.kept.empty()) {
     IMPOUND_CHECK(vault.remove(path));
     return vault.sync_folder("warc");

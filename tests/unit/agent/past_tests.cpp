@@ -116,6 +116,13 @@ TEST_CASE("each WARC file ends where the last logged record ends") {
   CHECK(story.past.warc_ends().at("warc/a") == 157);
 }
 
+TEST_CASE("records that are ordered erased are no stray bytes, though their capture is blanked") {
+  Story story;
+  Json const record{{"file", "warc/a.warc.gz"}, {"offset", 100}, {"length", 50}, {"sha256", std::string(64, 'd')}};
+  story.tell("exhibit.erased", {{"index", 3}, {"capture", "x"}, {"records", Json::array({record})}, {"order", "o"}});
+  CHECK(story.past.warc_ends().at("warc/a.warc.gz") == 150);
+}
+
 TEST_CASE("P1: an item that names something is seen only when that was worked off") {
   Story story;
   auto const attempt =

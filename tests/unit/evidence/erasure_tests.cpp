@@ -5,6 +5,7 @@
 #include "evidence/blanking.h"
 #include "evidence/formats/hex.h"
 #include "evidence/verify/vault_check.h"
+#include "evidence/warc/cutting.h"
 #include "tests/support/erasing.h"
 
 using namespace impound;
@@ -212,6 +213,75 @@ TEST_CASE("P2: a blanked exhibit takes its object along, a blanked capture its r
   CHECK(lists(verdict, "object", scene.first_object));
   CHECK(verdict.erased.size() == 5);
   CHECK(of_kind(*scene.vault, "exhibit.erased").size() == 2);
+}
+
+TEST_CASE("P2: an entry is blanked only when its bytes are gone: until then it says what they are") {
+  Scene scene;
+  auto const result = of_kind(*scene.vault, "capture.result")[2];
+  std::string const file = scene.captures[2].front().file;
+  std::string const draft = "v/staging/sealing/" + file.substr(file.rfind('/') + 1) + ".cut";
+  scene.disk.put_folder(draft);  // in the way of the cut, and of nothing else
+  auto const done = scene.erase(erasure_order({}, {result}));
+  REQUIRE(done);
+  CHECK(done.value().failed.size() == 1);
+  CHECK(done.value().entries == 0);
+  CHECK(of_kind(*scene.vault, "capture.result").back() == result);
+  CHECK_FALSE(scene.verify().ok());
+  REQUIRE(scene.vault->remove_folder(std::string_view(draft).substr(2)));
+  auto reader = read_test_log(*scene.vault);
+  REQUIRE(reader);
+  OrderedErasures ordered;
+  REQUIRE(reader.value().each(0, reader.value().checkpoint().size,
+                              [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
+                                IMPOUND_TRY(entry, read_entry(index, bytes));
+                                ordered.take(entry);
+                                return ok();
+                              }));
+  auto const again = carry_out(*scene.vault, reader.value(), ordered);
+  REQUIRE(again);
+  CHECK(again.value().failed.empty());
+  CHECK(again.value().entries == 1);
+  Verdict const verdict = scene.verify();
+  INFO(text(verdict));
+  CHECK(verdict.ok());
+}
+
+TEST_CASE("P2: no order foretells a file out of bytes that the next start sets aside") {
+  Scene scene;
+  auto const result = of_kind(*scene.vault, "capture.result")[0];
+  std::string const file = "v/" + scene.captures[0].front().file;
+  std::string const whole = scene.disk.content(file);
+  std::string const last = whole.substr(whole.size() - scene.captures[2].back().length);
+  scene.disk.put_file(file, whole + last);  // a member that is whole, and that no entry names
+  auto const refused = scene.erase(erasure_order({result}, {}));
+  REQUIRE_FALSE(refused);
+  CHECK(line(refused.error()).find("no entry names yet") != std::string::npos);
+  CHECK(of_kind(*scene.vault, "exhibit.erased").empty());
+  scene.disk.put_file(file, whole);
+  scene.erased({result}, {});
+  CHECK(scene.verify().ok());
+}
+
+TEST_CASE("a file that has nothing left to cut is closed, for its order says what it is from now on") {
+  Scene scene;
+  std::string const file = scene.captures[0].front().file;
+  CHECK(scene.vault->facts_of(file).value().mode == 0600);
+  REQUIRE(cut_records(*scene.vault, file, {Sha256{}}));
+  CHECK(scene.vault->facts_of(file).value().mode == 0400);
+  CHECK(scene.verify().ok());
+}
+
+TEST_CASE("P1: a rename of the checkpoint that a crash cut off is finished over a log with holes, too") {
+  Scene scene;
+  scene.erased({}, {of_kind(*scene.vault, "note.added").front()});
+  std::string const older = scene.disk.content("v/log/checkpoint");
+  scene.note("one more");
+  std::string const newest = scene.disk.content("v/log/checkpoint");
+  scene.disk.put_file("v/log/checkpoint", older);
+  scene.session()->stop();
+  CHECK(scene.disk.content("v/log/checkpoint") != older);
+  CHECK(scene.verify().ok());
+  CHECK(newest != older);
 }
 
 TEST_CASE("an erasure is refused before anything is written") {
