@@ -227,8 +227,8 @@ Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
   if (!session) return with_init_hint(std::move(session).error(), order.settings);
   Terminal terminal{invocation.common.quiet};
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
-  Fetch run{options, order, *session.value(), invocation, terminal};
-  auto const code = run.run();
+  // Its thread for timestamps has ended before the vault is closed: nothing is written behind the last signature.
+  auto const code = Fetch{options, order, *session.value(), invocation, terminal}.run();
   auto const closed = session.value()->close(!code                                   ? "error"
                                              : code.value() == ExitCode::interrupted ? "signal"
                                                                                      : "done");

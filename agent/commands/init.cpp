@@ -52,6 +52,9 @@ Result<NewKey> key_for(std::string const& file, std::vector<SecretText> const& p
   if (!file.empty() && made.folder->facts_of(made.name)) {
     auto key = SigningKey::load(*made.folder, made.name, key_place(file).rule, passphrase);
     if (!key) return Error{key.error().code, key.error().what, file, key.error().hint};
+    if (passphrase != nullptr && SigningKey::load(*made.folder, made.name, key_place(file).rule, nullptr))
+      return Error{Code::usage, "this key is not encrypted, and a passphrase is named for it", file,
+                   "Leave the passphrase out, or encrypt it first: openssl pkey -in KEY -aes256 -out NEW"};
     made.key.emplace(std::move(key).value());
     return made;
   }

@@ -45,6 +45,7 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
                    ": acquire is \"matched\" and there is no watch-list: nothing will be acquired. Set acquire = "
                    "\"all\" to acquire what is found");
   WatchTally tally;
+  std::optional<Error> failed;
   {
     Anchoring anchoring{*session.value(), settings, std::move(authorities), policy};
     Watcher watcher{sources, *session.value(), settings, policy, anchoring, invocation.interrupt, terminal};
@@ -53,10 +54,11 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
     if (done && tally.acquisitions > 0 && anchoring.configured())
       terminal.say(text(anchoring.wait(invocation.interrupt.asked() ? std::chrono::seconds{0} : timestamp_wait,
                                        invocation.interrupt.descriptor())));
-    if (!done) {
-      (void)session.value()->close("error");
-      return done.error();
-    }
+    if (!done) failed = done.error();
+  }
+  if (failed) {
+    (void)session.value()->close("error");
+    return *failed;
   }
   IMPOUND_CHECK(session.value()->close(invocation.interrupt.asked() ? "signal" : "done"));
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
@@ -64,9 +66,9 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
               number(tally.polls_failed), number(tally.captured), number(tally.acquisitions),
               number(tally.acquisitions_failed));
   // A service that runs for months is not a failure because of one bad poll; --once is asked for a result.
-  bool const failed =
+  bool const not_whole =
       options.once && !invocation.interrupt.asked() && (tally.polls_failed > 0 || tally.acquisitions_failed > 0);
-  return failed ? ExitCode::failed : ExitCode::done;
+  return not_whole ? ExitCode::failed : ExitCode::done;
 }
 
 }  // namespace

@@ -70,7 +70,10 @@ void AnchorSchedule::begun(std::int64_t now_us) {
   wanted_ = false;
   fresh_ = 0;
   fresh_since_us_ = now_us;
-  for (AuthorityStanding& one : authorities_) one.has_token = one.asked = false;
+  for (AuthorityStanding& one : authorities_) {
+    one.has_token = one.asked = false;
+    one.failed_here = 0;
+  }
 }
 
 void AnchorSchedule::taken_up(std::vector<bool> const& has_token) {
@@ -101,6 +104,7 @@ void AnchorSchedule::failed(std::size_t authority, std::string reason, std::int6
   std::int64_t const gap = std::min(rules_.gap_us << std::min(one.tries, doublings_max), rules_.gap_us_max);
   one.asked = true;
   ++one.tries;
+  ++one.failed_here;
   one.reason = std::move(reason);
   one.last_asked_us = now_us;
   one.not_before_us = now_us + gap + gap / 4 * jitter / 255;
@@ -115,8 +119,10 @@ bool AnchorSchedule::met() const {
 }
 
 bool AnchorSchedule::hopeless() const {
-  auto const could = std::count_if(authorities_.begin(), authorities_.end(),
-                                   [](AuthorityStanding const& one) { return one.has_token || one.tries == 0; });
+  // For who waits, also one that failed before and whose minute is not over yet.
+  auto const could = std::count_if(authorities_.begin(), authorities_.end(), [this](AuthorityStanding const& one) {
+    return one.has_token || one.tries == 0 || (person_waits_ && !one.asked);
+  });
   return open_ && static_cast<std::size_t>(could) < rules_.required;
 }
 

@@ -27,10 +27,12 @@ struct AuthorityStanding {
   std::string name;
   std::int64_t not_before_us = 0;
   std::optional<std::int64_t> last_asked_us{};
-  unsigned tries = 0;      // that failed since its last token
-  std::string reason{};    // of the last failure
-  bool has_token = false;  // for the round that is open
-  bool asked = false;      // in the round that is open
+  unsigned tries = 0;        // that failed since its last token
+  std::string reason{};      // of the last failure
+  bool has_token = false;    // for the round that is open
+  bool asked = false;        // in the round that is open
+  unsigned failed_here = 0;  // tries of this run that failed, in the round that is open
+  unsigned asked_here = 0;   // that failed in this round, by this run
 };
 
 class AnchorSchedule {

@@ -158,29 +158,31 @@ void Anchoring::run() {
   }
 }
 
+Result<void> Anchoring::set_token_aside(std::uint64_t size, std::string const& authority, std::string const& why) {
+  IMPOUND_CHECK(evidence::set_token_aside(session_.disk(), authority, size));
+  Json body{{"what", "a timestamp was set aside"}, {"where", evidence::token_file(size, authority)}, {"detail", why}};
+  IMPOUND_CHECK(session_.recorder().record(EntryDraft{"incident.raised", std::move(body), {}, {}, {}, {}, {}}));
+  return ok();
+}
+
 /// The tokens of an attempt of an earlier run, judged anew; what does not pass is set aside and told.
 Result<std::vector<std::optional<evidence::KeptToken>>> Anchoring::tokens_there(
     evidence::StampingAttempt const& attempt, std::string const& note) {
   std::vector<std::optional<evidence::KeptToken>> tokens;
+  for (evidence::AskedAuthority const& asked : attempt.authorities) {
+    bool const known =
+        std::any_of(authorities_.begin(), authorities_.end(), [&](auto const& one) { return one.name == asked.name; });
+    // Nobody can judge it any more, and the result will not name it.
+    if (!known && session_.disk().facts_of(evidence::token_file(attempt.size, asked.name)))
+      IMPOUND_CHECK(set_token_aside(attempt.size, asked.name, "its authority is no longer in the settings"));
+  }
   for (evidence::TimestampAuthority const& authority : authorities_) {
     auto const asked = std::any_of(attempt.authorities.begin(), attempt.authorities.end(),
                                    [&](auto const& one) { return one.name == authority.name; });
     auto token = asked ? evidence::kept_token(session_.disk(), authority, attempt.size, note)
                        : Result<std::optional<evidence::KeptToken>>(std::optional<evidence::KeptToken>{});
     if (!token && token.error().code != Code::damaged) return token.error();
-    if (!token) {
-      IMPOUND_CHECK(evidence::set_token_aside(session_.disk(), authority.name, attempt.size));
-      IMPOUND_CHECK(
-          session_.recorder().record(EntryDraft{"incident.raised",
-                                                {{"what", "a timestamp did not pass and was set aside"},
-                                                 {"where", evidence::token_file(attempt.size, authority.name)},
-                                                 {"detail", token.error().what}},
-                                                {},
-                                                {},
-                                                {},
-                                                {},
-                                                {}}));
-    }
+    if (!token) IMPOUND_CHECK(set_token_aside(attempt.size, authority.name, token.error().what));
     tokens.push_back(token ? std::move(token).value() : std::nullopt);
   }
   return tokens;
@@ -350,7 +352,10 @@ Result<void> Anchoring::write_result(Round const& round, std::optional<std::uint
       if (round.tokens[index])
         tokens.push_back(*round.tokens[index]);
       else
-        failed.push_back({asked.name, standing.tries, standing.reason.empty() ? "not asked" : standing.reason});
+        failed.push_back(standing.asked_here > 0
+                             ? evidence::FailedAuthority{asked.name, standing.asked_here, standing.reason}
+                             : evidence::FailedAuthority{
+                                   asked.name, 0, "not asked: its minute, or its gap after failures, was not over"});
     }
   }
   Json body = evidence::result_body(round.body, std::move(tokens), std::move(failed), superseded_by);

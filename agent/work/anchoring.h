@@ -56,6 +56,7 @@ class Anchoring {
   Result<void> take_up();
   Result<std::vector<std::optional<evidence::KeptToken>>> tokens_there(evidence::StampingAttempt const& attempt,
                                                                        std::string const& note);
+  Result<void> set_token_aside(std::uint64_t size, std::string const& authority, std::string const& why);
   Result<void> begin();
   Result<void> ask(std::vector<std::size_t> const& authorities);
   void ask_one(std::size_t authority);

@@ -18,9 +18,14 @@ bool from_outside(std::string_view role) {
 
 void DigestsDue::take(std::string_view kind, Json const& body, EntryId const& id, std::optional<EntryId> const& of) {
   bool const sealed = kind == "exhibit.sealed";
-  if (!sealed && kind != "exhibit.digested") return;
+  bool const erased = kind == "exhibit.erased";
+  if (!sealed && !erased && kind != "exhibit.digested") return;
   auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
   if (!digest) return;
+  if (erased) {
+    objects.erase(*digest);  // gone by order; when it is sealed again later it waits again
+    return;
+  }
   if (sealed) {
     if (body.contains("md5") || !from_outside(text_field(body, "role").value_or(""))) return;
     Waiting& waiting = objects[*digest];

@@ -21,7 +21,8 @@ struct DigestsDue {
   };
   std::map<Sha256, Waiting> objects;
 
-  /// Takes an entry's kind and body; every other kind than the two changes nothing.
+  /// Takes an entry's kind and body; exhibit.erased takes its object off; every other kind changes
+  /// nothing.
   void take(std::string_view kind, Json const& body, EntryId const& id, std::optional<EntryId> const& of);
 };
 

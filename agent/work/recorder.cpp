@@ -106,8 +106,12 @@ void Recorder::run() {
       continue;
     }
     publish_when_due(false);
-    std::lock_guard const hold{lock_};
-    if (stopping_ && waiting_.empty()) return;
+    {
+      std::lock_guard const hold{lock_};
+      if (!stopping_ || !waiting_.empty()) continue;
+    }
+    publish_when_due(true);  // what came in between stop()'s own publish and its word
+    return;
   }
 }
 

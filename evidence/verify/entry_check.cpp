@@ -158,7 +158,9 @@ void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "exhibit.erased") named_.erasures.take(entry, {}, where, *verdict_);
   if (entry.kind() == "entry.erased") {
     auto const id = EntryId::parse(entry.text("entry").value_or(""));
-    named_.erasures.take(entry, id ? id_bytes(*id) : IdBytes{}, where, *verdict_);
+    if (named_.erasures.take(entry, id ? id_bytes(*id) : IdBytes{}, where, *verdict_) && id &&
+        !ids_.insert(id_bytes(*id)).second)
+      verdict_->add(What::malformed, where, "the id of what it orders gone is another entry's: " + id->text());
   }
 }
 

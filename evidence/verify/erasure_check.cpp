@@ -14,9 +14,12 @@ std::string entry_text(std::uint64_t index) { return "entry " + std::to_string(i
 
 }  // namespace
 
-void ErasureCheck::take(ReadEntry const& entry, IdBytes const& id_of_blank, std::string const& where,
+bool ErasureCheck::take(ReadEntry const& entry, IdBytes const& id_of_blank, std::string const& where,
                         Verdict& verdict) {
-  auto const refuse = [&](std::string what) { verdict.add(What::malformed, where, std::move(what)); };
+  auto const refuse = [&](std::string what) {
+    verdict.add(What::malformed, where, std::move(what));
+    return false;
+  };
   if (!entry.json.contains("by")) refuse("an erasure without the person who carried it out");
   if (entry.kind() == "exhibit.erased") {
     auto erased = erased_exhibit_from(entry);
@@ -24,14 +27,16 @@ void ErasureCheck::take(ReadEntry const& entry, IdBytes const& id_of_blank, std:
     std::uint64_t const index = erased.value().index;
     if (!bytes_.try_emplace(index, Bytes{entry.index, std::move(erased).value(), false}).second)
       refuse("what " + entry_text(index) + " vouches for was erased before");
-    return;
+    return false;
   }
   auto erased = erased_entry_from(entry);
   if (!erased) return refuse("no erasure: " + line(erased.error()));
   std::uint64_t const index = erased.value().index;
   if (!blanks_.try_emplace(index, Blank{entry.index, std::move(erased).value()}).second)
     return refuse(entry_text(index) + " was erased before");
-  if (holes_.contains(index)) blank_ids_.emplace(id_of_blank, index);
+  if (!holes_.contains(index)) return false;
+  blank_ids_.emplace(id_of_blank, index);
+  return true;
 }
 
 void ErasureCheck::judge(bool crashed, bool beside_writer, Verdict& verdict) {

@@ -225,6 +225,23 @@ def test_killed_between_the_tokens_the_attempt_goes_on(world):
     assert not list((world.vault / "staging" / "torn").iterdir()), "what an open attempt asked for is not set aside"
 
 
+def test_an_authority_that_left_the_settings_leaves_no_vault_that_does_not_verify(world):
+    authorities = Authorities(world)
+    authorities.behave("second", "reject")
+    world.init()
+    imported(world)
+    world.impound("timestamp", code=1)
+    text = authorities.config.read_text().replace('name = "first"', 'name = "third"')
+    world.settings(text)
+    age(world)
+    (world.folder / "second" / "second.behaviour").unlink()
+    world.impound("timestamp")
+    result = stamps(world)[1][0]["body"]
+    assert result["state"] == "superseded" and {one["authority"]: one["tries"] for one in result["failed"]} == {"first": 0, "second": 0}, result
+    assert any(one["body"]["what"] == "a timestamp was set aside" for one in world.of_kind("incident.raised"))
+    assert world.verify()["ok"] is True
+
+
 def test_crls_are_kept_with_the_token(world):
     authorities = Authorities(world, crl=True)
     allowed = [word for port in authorities.ports.values() for word in ("--allow-net", f"127.0.0.1/32:{port}")]

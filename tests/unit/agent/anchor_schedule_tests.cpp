@@ -176,4 +176,23 @@ TEST_CASE("anchoring: hopeless is what no answer can mend, not what only has to 
   CHECK(schedule.hopeless());
 }
 
+TEST_CASE("anchoring: for who waits, an authority in its minute after a failure is not given up") {
+  auto schedule = two_of_two();
+  schedule.fresh(1, 0);
+  schedule.want(0, false);
+  schedule.begun(0);
+  schedule.got_token(0, 0);
+  schedule.failed(1, "gone", 0, 0);
+  schedule.fresh(1, minute);
+  schedule.want(minute - second, true);
+  schedule.begun(minute - second);
+  CHECK_FALSE(schedule.hopeless());
+  CHECK(schedule.authorities()[1].failed_here == 0);
+  schedule.asking(1, minute);
+  schedule.failed(1, "gone still", minute, 0);
+  CHECK(schedule.hopeless());
+  CHECK(schedule.authorities()[1].failed_here == 1);
+  CHECK(schedule.authorities()[1].tries == 2);
+}
+
 }  // namespace impound::agent

@@ -284,6 +284,40 @@ TEST_CASE("P1: a rename of the checkpoint that a crash cut off is finished over 
   CHECK(newest != older);
 }
 
+TEST_CASE("P2: the id of a blanked entry is no other entry's") {
+  Scene scene;
+  auto const notes = of_kind(*scene.vault, "note.added");
+  auto reader = read_test_log(*scene.vault);
+  REQUIRE(reader);
+  std::vector<std::string> entries;
+  for (std::uint64_t const note : notes) entries.push_back(reader.value().entry(note).value());
+  auto const taken = read_entry(notes[1], entries[1]).value().id();
+  auto const own = read_entry(notes[0], entries[0]).value().id();
+  auto const order = [&](int which, EntryId const& id) {
+    LeafHash const leaf = leaf_hash(bytes_of(entries[which]));
+    auto writer = scene.session();
+    ErasedEntry const erased{notes[which], id, "note.added", leaf, {}, {}};
+    Json body = to_json(erased);
+    body["order"] = "x";
+    REQUIRE(writer->record({{.kind = "entry.erased", .body = body, .by = By{"user", "A. Noone", 1000}}}));
+    writer->stop();
+    auto log = read_test_log(*scene.vault);
+    REQUIRE(log);
+    REQUIRE(blank_entries(*scene.vault, log.value().checkpoint().size, {{notes[which], leaf}}));
+    return of_kind(*scene.vault, "entry.erased").back();
+  };
+  SUBCASE("a live one's") {
+    auto const forged = order(0, taken);
+    CHECK(says(scene.verify(), What::malformed, entry_text(forged)));
+  }
+  SUBCASE("another blank's") {
+    order(0, own);
+    CHECK_MESSAGE(scene.verify().ok(), text(scene.verify()));
+    auto const forged = order(1, own);
+    CHECK(says(scene.verify(), What::malformed, entry_text(forged)));
+  }
+}
+
 TEST_CASE("an erasure is refused before anything is written") {
   Scene scene;
   auto const exhibits = of_kind(*scene.vault, "exhibit.sealed");
