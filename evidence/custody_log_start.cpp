@@ -194,6 +194,8 @@ Result<void> CustodyLog::finish_rename(CheckpointNote const& last) {
                  "the last checkpoint cannot be read: " + ours.error().what,
                  std::string(last_checkpoint_path),
                  {}};
+  // Present is not durable: the run that moved last-checkpoint may have died before the sync of its name.
+  IMPOUND_CHECK(state_.sync_folder(folder_of(last_checkpoint_path)));
   IMPOUND_CHECK(write_whole(vault_, log_checkpoint_path, bytes_of(last.bytes), Replace::yes));
   published_ = last;
   return ok();
