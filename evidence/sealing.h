@@ -19,7 +19,7 @@
 // Lost after a cut: a plan without digests proves nothing about the bytes (they were never synced), so unless a digest
 // was taken on arrival its files go back to where they were staged, for the acquisition to check and hand over again. A
 // plan with digests is finished: each file is looked for in objects/, staging/sealing and its staged place, and hashed
-// again.
+// again; once more from the disk itself behind the sync, for the process before may have died of one that failed.
 //
 // What cannot be sealed is refused file by file, moved to staging/torn and told in its SealedFile: the caller makes it
 // `incident.raised`. An Error of the whole call (a failed sync, a full disk, the log) leaves the plan for recover().
@@ -118,6 +118,7 @@ class Sealing {
   Result<Admission> copy_in(Item& item);
   Result<void> note_digests(Batch& batch);
   Result<void> make_durable(Batch& batch);
+  Result<void> read_back(Batch& batch);
   Result<void> move_to_objects(Batch& batch);
   Result<void> into_objects(Batch& batch, Item& item);
   Result<std::size_t> record_batch(Batch& batch, AlreadyLogged const& already_logged);

@@ -72,6 +72,7 @@ Result<std::size_t> Sealing::recover_plan(std::uint64_t number, AlreadyLogged co
       if (!found) IMPOUND_CHECK(give_back(batch, item));
     }
     IMPOUND_CHECK(make_durable(batch));
+    IMPOUND_CHECK(read_back(batch));
     IMPOUND_CHECK(move_to_objects(batch));
     IMPOUND_TRY(count, record_batch(batch, already_logged));
     recorded = count;
@@ -115,6 +116,23 @@ Result<bool> Sealing::find_again(Batch& batch, Item& item, Sha256 const& digest)
     if (!item.in_objects) item.file = std::move(file);
   }
   return found;
+}
+
+/// The process before may have died of a failed sync. The kernel then calls pages clean that never reached the disk,
+/// and a new sync, of a new process at that, is a success: only the disk can tell.
+Result<void> Sealing::read_back(Batch& batch) {
+  for (Item& item : batch.items) {
+    if (item.left_out || item.in_objects) continue;
+    IMPOUND_CHECK(item.file.forget_cached());
+    IMPOUND_TRY(hashed, hash_open_file(item.file, item.planned->size, batch.buffer));
+    if (hashed.sha256 == *item.outcome.sha256 && hashed.size == item.planned->size) continue;
+    refuse(batch, item,
+           Error{Code::damaged,
+                 "the disk has lost bytes of it: a sync before the crash had failed",
+                 item.planned->staged_path,
+                 {}});
+  }
+  return ok();
 }
 
 /// Nothing vouches for these bytes. The acquisition checks what lies in its folder, and hands it over again.

@@ -152,6 +152,12 @@ Result<std::size_t> LinuxDisk::read(DiskHandle file, std::uint64_t offset, std::
   }
 }
 
+Result<void> LinuxDisk::forget_cached(DiskHandle file) {
+  if (int const error = ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED); error != 0 && error != EINVAL)
+    return from_errno(error, "cannot let go of what is cached", name_);
+  return ok();
+}
+
 Result<void> LinuxDisk::write(DiskHandle file, std::uint64_t offset, Bytes bytes) {
   while (!bytes.empty()) {
     ssize_t const count = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));

@@ -58,6 +58,9 @@ class Disk {
   virtual void close(DiskHandle file) = 0;
   /// Bytes read, 0 at the end of the file.
   virtual Result<std::size_t> read(DiskHandle file, std::uint64_t offset, std::span<std::byte> into) = 0;
+  /// What the page cache holds of it and calls clean is let go of, so that the next read is from the disk itself: after
+  /// a failed sync the two may differ, and no later sync says so. Best effort where a file system has no such cache.
+  virtual Result<void> forget_cached(DiskHandle file) = 0;
   /// All bytes, or an error.
   virtual Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) = 0;
   virtual Result<void> truncate(DiskHandle file, std::uint64_t size) = 0;
@@ -106,6 +109,7 @@ class DiskFile {
     return disk_->read(handle_, offset, into);
   }
   Result<void> write(std::uint64_t offset, Bytes bytes) { return disk_->write(handle_, offset, bytes); }
+  Result<void> forget_cached() { return disk_->forget_cached(handle_); }
   Result<void> truncate(std::uint64_t size) { return disk_->truncate(handle_, size); }
   Result<void> sync() { return disk_->sync(handle_); }
   Result<void> set_mode(std::uint32_t mode) { return disk_->set_mode(handle_, mode); }
@@ -146,6 +150,7 @@ class LinuxDisk final : public Disk {
   Result<DiskHandle> open(std::string_view path, Open how) override;
   void close(DiskHandle file) override;
   Result<std::size_t> read(DiskHandle file, std::uint64_t offset, std::span<std::byte> into) override;
+  Result<void> forget_cached(DiskHandle file) override;
   Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) override;
   Result<void> truncate(DiskHandle file, std::uint64_t size) override;
   Result<void> sync(DiskHandle file) override;

@@ -43,6 +43,15 @@ Result<std::size_t> SimulatedDisk::read(DiskHandle file, std::uint64_t offset, s
   return count;
 }
 
+Result<void> SimulatedDisk::forget_cached(DiskHandle file) {
+  std::lock_guard const lock(state_->mutex);
+  auto const found = state_->open.find(file);
+  if (found == state_->open.end()) return failed(EBADF, "cannot let go of what is cached", {});
+  if (state_->off) return failed(EIO, "the power is off", found->second.path);
+  state_->forget_abandoned(state_->nodes[found->second.node]);
+  return ok();
+}
+
 Result<void> SimulatedDisk::write(DiskHandle file, std::uint64_t offset, Bytes bytes) {
   std::lock_guard const lock(state_->mutex);
   auto const found = state_->open.find(file);

@@ -83,6 +83,7 @@ class SimulatedDisk final : public Disk {
   Result<DiskHandle> open(std::string_view path, Open how) override;
   void close(DiskHandle file) override;
   Result<std::size_t> read(DiskHandle file, std::uint64_t offset, std::span<std::byte> into) override;
+  Result<void> forget_cached(DiskHandle file) override;
   Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) override;
   Result<void> truncate(DiskHandle file, std::uint64_t size) override;
   Result<void> sync(DiskHandle file) override;

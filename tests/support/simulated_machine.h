@@ -231,6 +231,13 @@ struct SimulatedDisk::State {
       if (!change.abandoned) enact(change, node.durable, node.durable_mode);
     node.changes.clear();
   }
+  /// What a failed sync has called clean is read from the platter again; what is dirty still stays.
+  void forget_abandoned(Node& node) {
+    std::erase_if(node.changes, [](Change const& change) { return change.abandoned; });
+    node.bytes = node.durable;
+    node.mode = node.durable_mode;
+    for (Change const& change : node.changes) enact(change, node.bytes, node.mode);
+  }
   void make_names_durable(NodeId folder) {
     std::vector<NameChange> left;
     for (NameChange& change : name_changes) {

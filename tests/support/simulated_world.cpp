@@ -14,6 +14,7 @@ class Folder final : public Disk {
   Result<std::size_t> read(DiskHandle file, std::uint64_t offset, std::span<std::byte> into) override {
     return disk_.read(file, offset, into);
   }
+  Result<void> forget_cached(DiskHandle file) override { return disk_.forget_cached(file); }
   Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) override {
     return disk_.write(file, offset, bytes);
   }

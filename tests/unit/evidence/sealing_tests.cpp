@@ -312,6 +312,7 @@ class CountingDisk final : public Disk {
   Result<std::size_t> read(DiskHandle file, std::uint64_t at, std::span<std::byte> into) override {
     return disk_.read(file, at, into);
   }
+  Result<void> forget_cached(DiskHandle file) override { return disk_.forget_cached(file); }
   Result<void> write(DiskHandle file, std::uint64_t at, Bytes bytes) override { return disk_.write(file, at, bytes); }
   Result<void> truncate(DiskHandle file, std::uint64_t size) override { return disk_.truncate(file, size); }
   Result<void> sync(DiskHandle file) override { return ++syncs, disk_.sync(file); }
