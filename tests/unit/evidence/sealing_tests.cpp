@@ -281,6 +281,19 @@ TEST_CASE("on a real file system a kept descriptor gets a copy sealed, and canno
   CHECK(disk.value()->list("staging/sealing", 10).value().empty());
 }
 
+TEST_CASE("on a real file system what is let go of the page cache is read again") {
+  TemporaryFolder const folder;
+  auto disk = LinuxDisk::open_at(folder.path());
+  REQUIRE(disk);
+  auto file = DiskFile::open(*disk.value(), "a", Open::create);
+  REQUIRE(file);
+  REQUIRE(file.value().write(0, bytes_of(std::string(100'000, 'a'))));
+  REQUIRE(file.value().sync());
+  CHECK(file.value().forget_cached());
+  CHECK(read_whole(*disk.value(), "a", 1 << 20).value() == std::string(100'000, 'a'));
+  CHECK_FALSE(disk.value()->forget_cached(-1));
+}
+
 TEST_CASE("on a real file system a fifo in the file's place is refused at once") {
   TemporaryFolder const folder;
   auto disk = LinuxDisk::open_at(folder.path());
