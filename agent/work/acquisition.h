@@ -19,6 +19,7 @@
 
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
+#include "agent/work/job_revival.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
@@ -87,7 +88,8 @@ class Acquisitions {
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
     std::vector<fetchers::FileDone> files_done{};
     bool metadata_only = false;
-    unsigned deaths = 0;
+    bool in_worker = false;        // handed over, and the worker lives
+    bool paused = false;           // there, while another runs alone
     std::string refused_reason{};  // we ended it ourselves, for this reason
     std::string refused_detail{};
     std::uint64_t web_seeds_set_aside = 0;
@@ -120,6 +122,8 @@ class Acquisitions {
   bool wholly_sealed(Running const& running) const;
   std::optional<std::pair<std::string, std::string>> why_not(fetchers::Metainfo const& metainfo) const;
   Result<void> add_to_swarm(std::string const& job);
+  Result<void> let_run();
+  Result<void> end_in_swarm(std::string const& job);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt) const;
   Result<void> start_swarm();
 
@@ -131,6 +135,7 @@ class Acquisitions {
   Result<void> on(fetchers::Failed const& event);
   Result<void> on(fetchers::Incident const& event);
   Result<void> on(fetchers::Ended const& event);
+  Result<void> record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
   Result<Kept> seal_payload(Running const& running);
@@ -147,6 +152,8 @@ class Acquisitions {
   Terminal& terminal_;
   std::unique_ptr<fetchers::Swarm> swarm_;
   std::map<std::string, Running> running_;  // by job id, which is the attempt's
+  JobRevival revival_{RevivalLimits{}};     // which of them run
+  bool uploaded_ = false;                   // the worker said so, and was told to end
   std::vector<AcquisitionOutcome> outcomes_;
 };
 

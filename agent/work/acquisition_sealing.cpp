@@ -79,6 +79,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                        running.web_seeds_set_aside});
   std::string const folder = running.job.folder;
   running_.erase(job);
+  revival_.end(job, session_.clock().boot_us());
   remove_staging_folder(session_.disk(), folder);
   return ok();
 }
