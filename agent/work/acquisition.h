@@ -24,6 +24,7 @@
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/payload_check.h"
 #include "fetchers/torrents/piece_range.h"
 #include "fetchers/torrents/swarm.h"
 
@@ -97,6 +98,11 @@ class Acquisitions {
     std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
   };
+  /// A file of the payload against the torrent's own hashes.
+  struct Checked {
+    fetchers::CheckedFile file;
+    std::string problem;  // why it must not be sealed, "" for none
+  };
   /// What sealing made of an acquisition's payload.
   struct Kept {
     std::uint64_t files = 0;
@@ -106,6 +112,8 @@ class Acquisitions {
     std::set<std::uint64_t> listed;                           // indexes that have a line
     std::string lines;                                        // application/vnd.impound.files+jsonl
     std::vector<std::optional<fetchers::PieceRange>> pieces;  // of each file of the torrent
+    std::vector<Checked> checked;                             // the same
+    bool wrong = false;                                       // bytes that are not the torrent's were among them
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -138,6 +146,10 @@ class Acquisitions {
   Result<void> record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
+  /// What a worker says of a file is what the metadata says, which the agent hashed itself.
+  static bool known(Running const& running, fetchers::FileDone const& done);
+  Result<std::vector<Checked>> check_payload(Running const& running);
+  static void explain(SwarmPart& ending, Kept const& kept, std::uint64_t files);
   Result<Kept> seal_payload(Running const& running);
   Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
   Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
