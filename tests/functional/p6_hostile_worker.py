@@ -24,8 +24,8 @@ def bencode(value):
 class Torrent:
     """A v1 torrent of two files that share a piece."""
 
-    def __init__(self, world, sizes=FILES):
-        self.payload = [harness.write_bytes(world.folder / "payload" / path, size, path).read_bytes() for path, size in sizes.items()]
+    def __init__(self, world, sizes=FILES, name="hostile"):
+        self.payload = [harness.write_bytes(world.folder / name / path, size, name + path).read_bytes() for path, size in sizes.items()]
         self.paths = list(sizes)
         whole = b"".join(self.payload)
         files = [{b"length": size, b"path": [path.split("/", 1)[1].encode()]} for path, size in sizes.items()]
@@ -33,7 +33,7 @@ class Torrent:
         self.info = bencode({b"files": files, b"name": b"leak", b"piece length": PIECE, b"pieces": pieces})
         self.hash = hashlib.sha1(self.info).hexdigest()
         self.magnet = f"magnet:?xt=urn:btih:{self.hash}"
-        self.path = world.folder / "hostile.torrent"
+        self.path = world.folder / f"{name}.torrent"
         self.path.write_bytes(b"d4:info" + self.info + b"e")
 
 
@@ -262,6 +262,23 @@ def test_a_flood_of_progress_is_read_to_its_end(world):
     world.refused(1, "fetch", torrent.path)
     assert result_of(world)["state"] == "failed"
     nothing_false(world, torrent)
+
+
+def test_a_torrent_that_crashes_the_worker_is_given_up_and_those_beside_it_complete(world):
+    good = [Torrent(world, name=f"good{number}") for number in range(3)]
+    bad = Torrent(world, name="bad")
+    world.init()
+    place = replace_worker(world, bad, "crashes_with_one", torrents={
+        one.hash: {"paths": one.paths, "payload": [content.hex() for content in one.payload]} for one in good})
+    ended = world.impound("fetch", *[one.path for one in good], bad.path, code=1)
+    assert "come back one at a time" in ended.err, ended
+    attempts = {entry["body"]["info_hash_v1"]: entry["id"] for entry in world.of_kind("acquisition.attempt")}
+    active = [death["body"]["active"] for death in world.of_kind("worker.ended")]
+    assert sorted(active[0]) == sorted(attempts.values()) and active[1:] == [[attempts[bad.hash]]] * 3, active
+    results = {entry["body"]["info_hash_v1"]: entry["body"] for entry in world.of_kind("acquisition.result")}
+    assert all(results[one.hash]["state"] == "complete" for one in good), results
+    assert results[bad.hash]["state"] == "failed" and results[bad.hash]["reason"] == "worker_ended", results
+    assert world.verify()["ok"] is True
 
 
 harness.main(globals())
