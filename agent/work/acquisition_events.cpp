@@ -102,7 +102,8 @@ Result<void> Acquisitions::on(fetchers::Ended const& event) {
   IMPOUND_CHECK(record_death(event, pid, death));
   std::map<std::string, SwarmPart> over;
   for (auto& [id, running] : running_) {
-    running.files_done.clear();
+    // They are announced again; of one that is given up, what its last worker announced is all there will be.
+    if (death.given_up != id) running.files_done.clear();
     running.in_worker = running.paused = false;
     running.progress = {};
     // What we had ended already, before the worker could say so, does not come back.

@@ -94,4 +94,24 @@ def test_a_worker_that_dies_is_restarted_and_the_acquisition_completes(world):
     assert world.verify()["ok"] is True
 
 
+def test_after_a_death_two_torrents_run_alone_in_turn_and_then_together(world):
+    """The first is paused when its minute alone is over, and goes on once the second has had its own."""
+    if not harness.ALL:
+        raise harness.Skip("takes three minutes: IMPOUND_TEST_ALL=1")
+    pairs = [leak(world, name=name) for name in ("one", "two")]
+    seeds = [peers.seeder(world, torrent, seeded, rate=BYTES // 100) for torrent, seeded in pairs]
+    world.init()
+    agent = world.start_impound("fetch", *[torrent.path for torrent, _ in pairs], "--peer", seeds[0].address, "--peer", seeds[1].address)
+    harness.wait_until(world.under_way, 60, "the first bytes")
+    os.kill(harness.wait_until(lambda: worker_of(agent), 10, "the worker"), signal.SIGKILL)
+    agent.wait_for_line("1 waiting while one runs alone")
+    assert agent.wait(280) == 0, agent.output()
+    said = agent.output()
+    assert "2 torrents, downloading  " in said[said.rindex("waiting while"):], said  # together again
+    deaths = world.of_kind("worker.ended")
+    assert len(deaths) == 1 and deaths[0]["body"]["active_jobs"] == 2, deaths
+    assert [entry["body"]["state"] for entry in world.of_kind("acquisition.result")] == ["complete"] * 2
+    assert world.verify()["ok"] is True
+
+
 harness.main(globals())

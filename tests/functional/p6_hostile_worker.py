@@ -4,6 +4,7 @@ Another program stands beside a copy of impound under the worker's name (tests/s
 import hashlib
 import json
 import shutil
+import subprocess
 
 import harness
 
@@ -74,6 +75,10 @@ def nothing_false(world, torrent):
     for place, digest in harness.tree(world.vault / "objects").items():
         assert place.endswith(digest) and digest in known, place
     assert world.kinds()[-1] == "agent.stopped", world.kinds()
+    harness.need_module("jsonschema")
+    checked = subprocess.run([harness.PYTHON, harness.SUPPORT / "schema_check.py", harness.ROOT / "config" / "schema"],
+                             input=world.impound("log", "--json").out, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked
     assert world.verify()["ok"] is True
 
 
@@ -205,6 +210,20 @@ def test_metadata_only_without_metadata_is_a_failure(world):
     replace_worker(world, torrent, "done_without_files")
     world.refused(1, "fetch", torrent.magnet, "--metadata-only")
     assert result_of(world)["state"] == "failed" and result_of(world)["reason"], result_of(world)
+    nothing_false(world, torrent)
+
+
+def test_what_a_worker_handed_over_before_it_died_for_good_is_kept(world):
+    torrent = Torrent(world)
+    world.init()
+    place = replace_worker(world, torrent, "dies_after_one_file")
+    world.refused(1, "fetch", torrent.path)
+    assert starts(place) == 3 and len(world.of_kind("worker.ended")) == 3
+    result = result_of(world)
+    assert (result["state"], result["reason"], result["files_sealed"]) == ("partial", "worker_ended", 1), result
+    kept = [entry["body"] for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload"]
+    assert kept[0]["origin"]["pieces_unchecked"] == 1, kept  # the one it shares with the file that is not there
+    assert kept[0]["arrival_sha256"] == kept[0]["sha256"], kept
     nothing_false(world, torrent)
 
 

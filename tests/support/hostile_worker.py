@@ -245,6 +245,13 @@ def done_without_files():
     done(job())
 
 
+def dies_after_one_file():
+    hello()
+    given = job()
+    file_done(given, 0, ORDERS["paths"][0], len(PAYLOAD[0]), put(given, 0))
+    os.abort()
+
+
 def keeps_descriptors():
     hello()
     given = job()
