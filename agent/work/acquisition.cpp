@@ -106,15 +106,34 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
       return begun;
     }
   }
-  IMPOUND_CHECK(add_to_swarm(attempt.text()));
+  revival_.begin(attempt.text());
+  IMPOUND_CHECK(let_run());
   return begun;
+}
+
+/// Brings the worker's jobs in line with what may run: all of them, or after a death one suspect alone.
+Result<void> Acquisitions::let_run() {
+  revival_.pass_time(session_.clock().boot_us());
+  std::vector<std::string> to_add;
+  for (auto& [id, running] : running_) {
+    bool const runs = revival_.runs(id);
+    if (runs && !running.in_worker) to_add.push_back(id);
+    if (!running.in_worker || !swarm_ || running.paused == !runs) continue;
+    // What does not reach the worker needs no answer here: its Ended is on the way.
+    (void)(runs ? swarm_->resume(id) : swarm_->pause(id));
+    running.paused = !runs;
+  }
+  for (std::string const& id : to_add) IMPOUND_CHECK(add_to_swarm(id));
+  return ok();
 }
 
 /// Hands a job to the worker. What the worker's line does not take is this torrent's failure, not the agent's.
 Result<void> Acquisitions::add_to_swarm(std::string const& job) {
   IMPOUND_CHECK(start_swarm());
-  Running const* const running = find(job);
+  Running* const running = find(job);
   if (running == nullptr) return ok();
+  running->in_worker = true;
+  running->paused = false;
   auto added = swarm_->add(running->job);
   if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
   return finish(job, {"refused_limits", line(added.error()), 0, 0});

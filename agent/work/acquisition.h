@@ -19,10 +19,12 @@
 
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
+#include "agent/work/job_revival.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/payload_check.h"
 #include "fetchers/torrents/piece_range.h"
 #include "fetchers/torrents/swarm.h"
 
@@ -87,13 +89,19 @@ class Acquisitions {
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
     std::vector<fetchers::FileDone> files_done{};
     bool metadata_only = false;
-    unsigned deaths = 0;
+    bool in_worker = false;        // handed over, and the worker lives
+    bool paused = false;           // there, while another runs alone
     std::string refused_reason{};  // we ended it ourselves, for this reason
     std::string refused_detail{};
     std::uint64_t web_seeds_set_aside = 0;
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
     std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
+  };
+  /// A file of the payload against the torrent's own hashes.
+  struct Checked {
+    fetchers::CheckedFile file;
+    std::string problem;  // why it must not be sealed, "" for none
   };
   /// What sealing made of an acquisition's payload.
   struct Kept {
@@ -104,6 +112,8 @@ class Acquisitions {
     std::set<std::uint64_t> listed;                           // indexes that have a line
     std::string lines;                                        // application/vnd.impound.files+jsonl
     std::vector<std::optional<fetchers::PieceRange>> pieces;  // of each file of the torrent
+    std::vector<Checked> checked;                             // the same
+    bool wrong = false;                                       // bytes that are not the torrent's were among them
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -120,6 +130,8 @@ class Acquisitions {
   bool wholly_sealed(Running const& running) const;
   std::optional<std::pair<std::string, std::string>> why_not(fetchers::Metainfo const& metainfo) const;
   Result<void> add_to_swarm(std::string const& job);
+  Result<void> let_run();
+  Result<void> end_in_swarm(std::string const& job);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt) const;
   Result<void> start_swarm();
 
@@ -131,8 +143,13 @@ class Acquisitions {
   Result<void> on(fetchers::Failed const& event);
   Result<void> on(fetchers::Incident const& event);
   Result<void> on(fetchers::Ended const& event);
+  Result<void> record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
+  /// What a worker says of a file is what the metadata says, which the agent hashed itself.
+  static bool known(Running const& running, fetchers::FileDone const& done);
+  Result<std::vector<Checked>> check_payload(Running const& running);
+  static void explain(SwarmPart& ending, Kept const& kept, std::uint64_t files);
   Result<Kept> seal_payload(Running const& running);
   Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
   Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
@@ -147,6 +164,8 @@ class Acquisitions {
   Terminal& terminal_;
   std::unique_ptr<fetchers::Swarm> swarm_;
   std::map<std::string, Running> running_;  // by job id, which is the attempt's
+  JobRevival revival_{RevivalLimits{}};     // which of them run
+  bool uploaded_ = false;                   // the worker said so, and was told to end
   std::vector<AcquisitionOutcome> outcomes_;
 };
 

@@ -9,14 +9,8 @@ namespace impound::agent {
 
 using evidence::EntryDraft;
 
-namespace {
-
-constexpr unsigned deaths_max = 3;
-
-}  // namespace
-
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
-  if (!swarm_) return ok();
+  if (!swarm_) return let_run();
   IMPOUND_TRY(event, swarm_->next(wait, wake_descriptor));
   while (event) {
     IMPOUND_CHECK(handle(std::move(*event)));
@@ -24,6 +18,7 @@ Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descrip
     IMPOUND_TRY(more, swarm_->next(std::chrono::milliseconds{0}, -1));
     event = std::move(more);
   }
+  IMPOUND_CHECK(let_run());
   show_progress();
   return ok();
 }
@@ -39,10 +34,17 @@ Result<void> Acquisitions::on(fetchers::MetadataReceived const& event) {
   if (!metainfo) {
     running->refused_reason = "metadata_refused";
     running->refused_detail = line(metainfo.error());
-    return swarm_->remove(event.job);
+    return end_in_swarm(event.job);
   }
   IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
-  if (!running->refused_reason.empty()) return swarm_->remove(event.job);
+  if (!running->refused_reason.empty()) return end_in_swarm(event.job);
+  return ok();
+}
+
+/// Asks the worker to end a job, which Failed or Ended answers. A worker that is gone or does not read is no failure of
+/// the agent's: what becomes of the job is decided when its end is heard.
+Result<void> Acquisitions::end_in_swarm(std::string const& job) {
+  if (auto const asked = swarm_->remove(job); !asked) spdlog::warn("job={} remove={}", job, line(asked.error()));
   return ok();
 }
 
@@ -87,34 +89,53 @@ Result<void> Acquisitions::on(fetchers::Incident const& event) {
   for (std::string const& job : jobs)
     IMPOUND_CHECK(
         finish(job, {"worker_ended", "stopped, because payload was sent to a peer", 0, event.sent_payload_bytes}));
+  uploaded_ = true;
+  swarm_->stop();  // it ends by itself, unless it is not ours any more
   return ok();
 }
 
-/// Gap: all jobs come back together, so a torrent that crashes the worker three times takes those beside it along. They
-/// shall come back one at a time until one dies alone.
 Result<void> Acquisitions::on(fetchers::Ended const& event) {
   pid_t const pid = swarm_->worker();
   swarm_.reset();
-  if (event.expected) return ok();
+  if (event.expected && !std::exchange(uploaded_, false)) return ok();
+  JobRevival::Death const death = revival_.died(session_.clock().boot_us());
+  IMPOUND_CHECK(record_death(event, pid, death));
+  std::map<std::string, SwarmPart> over;
+  for (auto& [id, running] : running_) {
+    // They are announced again; of one that is given up, what its last worker announced is all there will be.
+    if (death.given_up != id) running.files_done.clear();
+    running.in_worker = running.paused = false;
+    running.progress = {};
+    // What we had ended already, before the worker could say so, does not come back.
+    if (!running.refused_reason.empty()) over[id] = {running.refused_reason, running.refused_detail, 0, 0};
+  }
+  if (death.given_up)
+    over[*death.given_up] = {
+        "worker_ended",
+        "the swarm worker ended " + std::to_string(RevivalLimits{}.lone_deaths_max) + " times with this torrent alone",
+        0, 0};
+  for (auto const& [job, ending] : over) IMPOUND_CHECK(finish(job, ending));
+  return ok();  // pump() lets those run that may
+}
+
+Result<void> Acquisitions::record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death) {
   std::string status = text(event.ending);
   if (!event.why.empty()) status += "; " + event.why;
   Json body{{"worker", "swarm"}, {"pid", pid}, {"status", shown(status, 500)}};
   if (!event.error_tail.empty()) body["error_tail"] = shown(event.error_tail, 2000);
+  if (!death.active.empty()) {
+    body["active_jobs"] = death.active.size();
+    body["active"] = Json::array();
+    for (std::string const& job : death.active)
+      if (body["active"].size() < entry_list_max) body["active"].push_back(job);
+  }
   IMPOUND_CHECK(session_.recorder().record(EntryDraft{"worker.ended", std::move(body), {}, {}, {}, {}, {}}));
   terminal_.say("worker      the swarm worker ended (" + status + ")");
-  std::vector<std::string> given_up;
-  for (auto& [id, running] : running_) {
-    running.files_done.clear();
-    if (++running.deaths >= deaths_max) given_up.push_back(id);
-  }
-  for (std::string const& job : given_up)
-    IMPOUND_CHECK(finish(
-        job,
-        {"worker_ended", "the swarm worker ended " + std::to_string(deaths_max) + " times with this torrent", 0, 0}));
-  if (running_.empty()) return ok();
-  std::vector<std::string> again;
-  for (auto const& [id, running] : running_) again.push_back(id);
-  for (std::string const& job : again) IMPOUND_CHECK(add_to_swarm(job));
+  if (death.active.size() > 1)
+    terminal_.say("            its " + std::to_string(death.active.size()) +
+                  " torrents come back one at a time, to find the one that ends it");
+  spdlog::warn("worker=swarm pid={} event=ended jobs={} given_up={}", pid, death.active.size(),
+               death.given_up.value_or("none"));
   return ok();
 }
 
@@ -128,7 +149,9 @@ std::vector<AcquisitionOutcome> Acquisitions::take_outcomes() { return std::exch
 void Acquisitions::show_progress() {
   if (running_.empty()) return;
   fetchers::Progress all;
+  std::size_t waiting = 0;
   for (auto const& [id, running] : running_) {
+    if (!revival_.runs(id)) ++waiting;
     fetchers::Progress const& one = running.progress;
     all.downloaded += one.downloaded;
     all.total += one.total;
@@ -139,6 +162,7 @@ void Acquisitions::show_progress() {
   }
   std::string text = all.state.empty() ? "starting" : all.state == "metadata" ? "looking for metadata" : all.state;
   if (running_.size() > 1) text = std::to_string(running_.size()) + " torrents, " + text;
+  if (waiting > 0) text += ", " + std::to_string(waiting) + " waiting while one runs alone";
   if (all.total > 0) text += "  " + bytes_text(all.downloaded) + " of " + bytes_text(all.total);
   text += "  " + bytes_text(all.rate) + "/s  " + std::to_string(all.peers) + (all.peers == 1 ? " peer" : " peers");
   terminal_.status(text);

@@ -40,11 +40,13 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
   std::uint64_t const files = running.metainfo ? payload_files(*running.metainfo) : 0;
-  bool const whole = ending.reason.empty() && kept.files == files && kept.refused.empty();
-  std::string const state = running.metadata_only && ending.reason.empty() ? "metadata_only"
-                            : whole                                        ? "complete"
-                            : kept.files > 0                               ? "partial"
-                                                                           : "failed";
+  bool const only_metadata = running.metadata_only && running.metainfo && ending.reason.empty();
+  bool const whole = running.metainfo && ending.reason.empty() && kept.files == files && kept.refused.empty();
+  if (!only_metadata && !whole && ending.reason.empty()) explain(ending, kept, files);
+  std::string const state = only_metadata    ? "metadata_only"
+                            : whole          ? "complete"
+                            : kept.files > 0 ? "partial"
+                                             : "failed";
   Json body{{"state", state},
             {"files", files},
             {"files_sealed", kept.files},
@@ -79,8 +81,20 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                        running.web_seeds_set_aside});
   std::string const folder = running.job.folder;
   running_.erase(job);
+  revival_.end(job, session_.clock().boot_us());
   remove_staging_folder(session_.disk(), folder);
   return ok();
+}
+
+/// The worker said that it is done, and it is not: no result that lacks something stays without its reason.
+void Acquisitions::explain(SwarmPart& ending, Kept const& kept, std::uint64_t files) {
+  ending.reason = kept.wrong ? "hash_failures" : "worker_ended";
+  ending.detail = "the swarm worker said that it is done, but ";
+  if (files == 0)
+    ending.detail += "gave no metadata";
+  else
+    ending.detail += std::to_string(kept.files) + " of " + std::to_string(files) + " file(s) could be sealed; " +
+                     (kept.refused.empty() ? "the others it did not announce" : kept.refused.front());
 }
 
 /// Attempts for the same torrent that earlier runs left open: nothing is left for them to do.
@@ -106,6 +120,8 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
 Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {
   Kept kept;
   if (running.metainfo) kept.pieces = fetchers::piece_ranges(*running.metainfo);
+  IMPOUND_TRY(checked, check_payload(running));
+  kept.checked = std::move(checked);
   for (auto const& [path_hex, before] : running.sealed_before) {
     ++kept.files;
     kept.bytes += before.size;
@@ -130,23 +146,26 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
     Json origin{
         {"type", "torrent"}, {"path", shown(done.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", done.index}};
     add_hashes(origin, running.hashes);
-    // What a worker says is held against the metadata, which the agent hashed itself.
-    bool const known = running.metainfo && done.index < running.metainfo->files.size() &&
-                       !running.metainfo->files[done.index].pad &&
-                       running.metainfo->files[done.index].path_bytes == done.path_bytes &&
-                       running.metainfo->files[done.index].size == done.size;
-    if (!known || !kept.announced.insert(done.index).second) {
+    if (!known(running, done) || !kept.announced.insert(done.index).second) {
       kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes +
                              ", which is not what the metadata says, or twice");
       continue;
     }
+    Checked const& checked = kept.checked[done.index];
+    if (!checked.problem.empty()) {
+      kept.wrong |= checked.file.wrong;
+      kept.refused.push_back(done.path_bytes + ": " + checked.problem);
+      continue;
+    }
+    if (checked.file.pieces_unchecked > 0) origin["pieces_unchecked"] = checked.file.pieces_unchecked;
     if (auto const& pieces = kept.pieces[done.index])
       origin["pieces"] = {{"first", pieces->first}, {"last", pieces->last}};
     EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
                      running.case_name, running.metadata_entry,
                      running.attempt,   {},
                      session_.new_id()};
-    files.push_back({staging_path(running.job.folder) + "/" + done.staged_path, done.size, {}, std::move(draft)});
+    files.push_back(
+        {staging_path(running.job.folder) + "/" + done.staged_path, done.size, checked.file.sha256, std::move(draft)});
     of.push_back(&done);
   }
   auto sealed = session_.sealing().seal(files);

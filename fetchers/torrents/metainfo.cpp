@@ -121,6 +121,7 @@ Result<TorrentFile> v2_file(BencodeValue const& entry, std::vector<std::string> 
   IMPOUND_TRY(size, size_of(entry));
   if (has_attribute(entry, 'p')) return wrong("a v2 file with the pad attribute");
   bool const symlink = has_attribute(entry, 'l');
+  std::optional<Sha256> pieces_root;
   auto const root = entry.find("pieces root");
   if (size > 0 && !symlink) {
     if (!root || root->text().size() != Sha256::size) return wrong("a v2 file without pieces root");
@@ -128,8 +129,9 @@ Result<TorrentFile> v2_file(BencodeValue const& entry, std::vector<std::string> 
     std::copy_n(bytes_of(root->text()).begin(), Sha256::size, digest.bytes.begin());
     if (digest == Sha256{}) return wrong("a v2 file whose pieces root is zero");
     if (size > piece_length) roots[digest] = (size + piece_length - 1) / piece_length;
+    pieces_root = digest;
   }
-  return TorrentFile{{}, std::move(components), size, false, symlink};
+  return TorrentFile{{}, std::move(components), size, false, symlink, pieces_root};
 }
 
 /// Walks a file tree in the order of its bytes, without recursion (bencode's depth is bounded anyway).
@@ -176,14 +178,15 @@ Result<std::vector<TorrentFile>> v2_files(BencodeValue const& tree, std::string 
   return files;
 }
 
-/// A hybrid must say the same twice, pad files aside.
-bool same_files(std::vector<TorrentFile> const& v1, std::vector<TorrentFile> const& v2) {
+/// A hybrid must say the same twice, pad files aside. What only v2 knows of a file is taken over.
+bool same_files(std::vector<TorrentFile>& v1, std::vector<TorrentFile> const& v2) {
   auto a = v1.begin();
   auto b = v2.begin();
   while (true) {
     while (a != v1.end() && a->pad) ++a;
     if (a == v1.end() || b == v2.end()) return a == v1.end() && b == v2.end();
     if (a->components != b->components || a->size != b->size || a->symlink != b->symlink) return false;
+    a->pieces_root = b->pieces_root;
     ++a;
     ++b;
   }

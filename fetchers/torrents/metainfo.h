@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +37,9 @@ struct TorrentFile {
   std::string path_bytes;               // components joined by '/', with the torrent's name in front if it has a folder
   std::vector<std::string> components;  // the same, one by one
   std::uint64_t size = 0;
-  bool pad = false;      // BEP 47 attribute p, or the name pad files have by custom
-  bool symlink = false;  // BEP 47 attribute l
+  bool pad = false;                     // BEP 47 attribute p, or the name pad files have by custom
+  bool symlink = false;                 // BEP 47 attribute l
+  std::optional<Sha256> pieces_root{};  // BEP 52; absent in v1 alone and for an empty file
 };
 
 struct Metainfo {

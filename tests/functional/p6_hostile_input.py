@@ -1,5 +1,6 @@
 """P6: whatever a torrent or a paste holds, it costs this one acquisition at most; the agent goes on and says why."""
 import hashlib
+import json
 
 import harness
 import peers
@@ -53,6 +54,35 @@ def test_a_hostile_torrent_named_by_a_paste_does_not_stop_the_watch(world):
     assert states == ["complete", "failed"], states
     assert [entry["body"]["what"] for entry in world.of_kind("input.refused")] == ["torrent"]
     assert world.kinds()[-1] == "agent.stopped"
+    assert world.verify()["ok"] is True
+
+
+def test_the_corpus_of_torrents_good_and_bad_writes_nothing_outside_staging(world):
+    """All of them through the real worker: the bad ones are refused before the vault is opened, the others have their result each."""
+    corpus = harness.DATA / "torrents"
+    table = json.loads((corpus / "expected.json").read_text())
+    world.init()
+    config = world.settings("[limits]\ndisk_reserve = 0\n")
+    taken = []
+    for name, expected in sorted(table.items()):
+        looked_at = world.impound("fetch", corpus / name, "--metadata-only", "--config", config, code=None)
+        assert looked_at.code in (0, 1, 2), looked_at
+        assert expected["good"] or looked_at.code != 0, looked_at
+        if looked_at.code == 0:
+            taken.append(name)
+    assert len(taken) >= 45, len(taken)
+    outside = set(world.folder.iterdir())
+    before = set((world.vault / "objects").rglob("*"))
+    world.impound("fetch", *[corpus / name for name in taken], "--timeout", "2s", "--config", config, code=1, seconds=200)
+    assert set(world.folder.iterdir()) == outside
+    assert not [path for path in world.folder.rglob("*") if path.is_symlink()]
+    assert list((world.vault / "staging" / "swarm").iterdir()) == []
+    results = [entry["body"] for entry in world.of_kind("acquisition.result")]
+    assert len(world.of_kind("acquisition.attempt")) == len(results)
+    assert not [body for body in results if body["files_sealed"]], "there was nobody to have payload from"
+    new = set((world.vault / "objects").rglob("*")) - before
+    named = {entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")}
+    assert all(path.is_dir() or path.name in named for path in new)
     assert world.verify()["ok"] is True
 
 
