@@ -101,16 +101,16 @@ Result<void> Acquisitions::on(fetchers::Ended const& event) {
   Json body{{"worker", "swarm"}, {"pid", pid}, {"status", shown(status, 500)}};
   if (!event.error_tail.empty()) body["error_tail"] = shown(event.error_tail, 2000);
   IMPOUND_CHECK(session_.recorder().record(EntryDraft{"worker.ended", std::move(body), {}, {}, {}, {}, {}}));
-  terminal_.say("worker      the swarm worker ended (" + status + ")");
+  std::string const why = event.refused
+                              ? "the swarm worker does not start: " + shown(event.error_tail, 500)
+                              : "the swarm worker ended " + std::to_string(deaths_max) + " times with this torrent";
+  terminal_.say("worker      " + (event.refused ? why : "the swarm worker ended (" + status + ")"));
   std::vector<std::string> given_up;
   for (auto& [id, running] : running_) {
     running.files_done.clear();
-    if (++running.deaths >= deaths_max) given_up.push_back(id);
+    if (++running.deaths >= deaths_max || event.refused) given_up.push_back(id);
   }
-  for (std::string const& job : given_up)
-    IMPOUND_CHECK(finish(
-        job,
-        {"worker_ended", "the swarm worker ended " + std::to_string(deaths_max) + " times with this torrent", 0, 0}));
+  for (std::string const& job : given_up) IMPOUND_CHECK(finish(job, {"worker_ended", why, 0, 0}));
   if (running_.empty()) return ok();
   std::vector<std::string> again;
   for (auto const& [id, running] : running_) again.push_back(id);
