@@ -47,11 +47,10 @@ Result<int> enter_sandbox(SandboxRights const& rights, int landlock_abi_max) {
   if (!alone()) return Error{Code::refused, "a sandbox must be entered before the first thread", {}, {}};
   int const abi = std::min(landlock_abi(), landlock_abi_max);
   if (abi < 1 && !(rights.other_user && ::geteuid() != 0)) {
-    return Error{
-        Code::refused,
-        "this kernel has no Landlock, so what parses foreign bytes could read and write whatever this user may",
-        {},
-        "boot a kernel of 5.13 or newer with landlock among its security modules (lsm=landlock,…)"};
+    return Error{Code::refused,
+                 "this kernel has no Landlock: what parses foreign bytes would have all rights of this user",
+                 {},
+                 "Boot a kernel of 5.13 or newer with landlock among its security modules (lsm=landlock,…)"};
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return from_errno(errno, "cannot forbid new privileges", {});
   IMPOUND_CHECK(keep_memory_to_ourselves());
