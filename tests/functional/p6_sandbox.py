@@ -146,17 +146,42 @@ def test_without_landlock_the_worker_does_not_start_and_impound_says_why(world):
     assert world.verify()["ok"] is True
 
 
-def test_a_trackers_name_is_looked_up_in_the_sandbox(world):
+def announce_by_name(world, host):
+    """A torrent whose only peer is known to a tracker, and the tracker's port; `host` is 127.0.0.6 here, in this test's mounts."""
     seeded = world.folder / "seeded"
-    file = harness.write_bytes(seeded / "leak", 50_000, "leak")
-    plain = peers.make_torrent(world, file, "v1")
-    url = peers.tracker(world, peers.seeder(world, plain, seeded)).replace("127.0.0.6", "tracker.test")
+    torrent = peers.make_torrent(world, harness.write_bytes(seeded / "leak", 50_000, "leak"), "v1")
+    url = peers.tracker(world, peers.seeder(world, torrent, seeded))
     hosts = world.folder / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n127.0.0.6 tracker.test\n")
-    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)  # in this test's namespace
+    hosts.write_text(f"127.0.0.1 localhost\n127.0.0.6 {host}\n")
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
+    return torrent, url
+
+
+def fetched_from_tracker(world, torrent, url):
     world.init()
-    world.impound("fetch", f"{plain.magnet()}&tr={url}", "--allow-net", "127.0.0.0/8")
-    assert world.show(plain.v1)["state"] == "complete"
+    world.impound("fetch", f"{torrent.magnet()}&tr={url}", "--allow-net", "127.0.0.0/8")
+    assert world.show(torrent.v1)["state"] == "complete"
+
+
+def test_a_trackers_name_is_looked_up_in_the_sandbox(world):
+    torrent, url = announce_by_name(world, "tracker.test")
+    fetched_from_tracker(world, torrent, url.replace("127.0.0.6", "tracker.test"))
+
+
+def test_an_https_trackers_certificate_is_judged_in_the_sandbox(world):
+    harness.need("openssl")
+    torrent, url = announce_by_name(world, "tracker.test")
+    certificates = world.folder / "certs"
+    certificates.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=tracker.test", "-addext", "subjectAltName=DNS:tracker.test",
+                    "-keyout", world.folder / "tls.key", "-out", certificates / "ca-certificates.crt"], check=True, capture_output=True)
+    shutil.copy(certificates / "ca-certificates.crt", certificates / "own.pem")
+    subprocess.run(["openssl", "rehash", certificates], check=True, capture_output=True)
+    port = harness.free_port("127.0.0.6")
+    world.nginx(world.folder, more=f"listen 127.0.0.6:{port} ssl; ssl_certificate {certificates}/own.pem; ssl_certificate_key {world.folder}/tls.key;"
+                                   f" location = /announce {{ proxy_pass {url}; }}")
+    subprocess.run(["mount", "--bind", certificates, "/etc/ssl/certs"], check=True)
+    fetched_from_tracker(world, torrent, f"https://tracker.test:{port}/announce")
 
 
 harness.main(globals())
