@@ -159,7 +159,8 @@ def announce_by_name(world, host):
 
 def fetched_from_tracker(world, torrent, url):
     world.init()
-    world.impound("fetch", f"{torrent.magnet()}&tr={url}", "--allow-net", "127.0.0.0/8")
+    settings = world.settings('[torrents]\nmetadata_timeout = "20s"\n')
+    world.impound("fetch", f"{torrent.magnet()}&tr={url}", "--allow-net", "127.0.0.0/8", "--config", settings)
     assert world.show(torrent.v1)["state"] == "complete"
 
 
