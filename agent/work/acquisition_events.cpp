@@ -114,6 +114,9 @@ Result<void> Acquisitions::on(fetchers::Ended const& event) {
         "worker_ended",
         "the swarm worker ended " + std::to_string(RevivalLimits{}.lone_deaths_max) + " times with this torrent alone",
         0, 0};
+  // A worker that may not run will not run the next time either.
+  if (event.refused)
+    for (auto const& [id, running] : running_) over[id] = {"worker_ended", does_not_start(event), 0, 0};
   for (auto const& [job, ending] : over) IMPOUND_CHECK(finish(job, ending));
   return ok();  // pump() lets those run that may
 }
@@ -130,8 +133,8 @@ Result<void> Acquisitions::record_death(fetchers::Ended const& event, pid_t pid,
       if (body["active"].size() < entry_list_max) body["active"].push_back(job);
   }
   IMPOUND_CHECK(session_.recorder().record(EntryDraft{"worker.ended", std::move(body), {}, {}, {}, {}, {}}));
-  terminal_.say("worker      the swarm worker ended (" + status + ")");
-  if (death.active.size() > 1)
+  terminal_.say("worker      " + (event.refused ? does_not_start(event) : "the swarm worker ended (" + status + ")"));
+  if (death.active.size() > 1 && !event.refused)
     terminal_.say("            its " + std::to_string(death.active.size()) +
                   " torrents come back one at a time, to find the one that ends it");
   spdlog::warn("worker=swarm pid={} event=ended jobs={} given_up={}", pid, death.active.size(),

@@ -233,6 +233,7 @@ void Swarm::end(std::string why) {
   event.why = std::move(why);
   event.error_tail = child_->error_tail();
   event.expected = stopping_;
+  event.refused = !greeted_ && event.why.empty() && event.ending == Ending{false, worker_refused_exit};
   jobs_.clear();
   events_.emplace_back(std::move(event));
 }

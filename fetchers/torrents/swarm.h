@@ -46,6 +46,7 @@ struct Ended {
   std::string why;         // what it said or did wrong; empty when it ended by itself
   std::string error_tail;  // the end of its standard error
   bool expected = false;   // stop() asked for it
+  bool refused = false;    // it could not enter its sandbox (error_tail says why): another try would end alike
 };
 using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, Done, Failed, Incident, Ended>;
 

@@ -27,6 +27,10 @@ namespace impound::fetchers {
 /// Both sides of the line must be of one build: a worker with another number is ended.
 constexpr std::uint64_t swarm_protocol_version = 1;
 
+/// The exit status of a worker that could not enter its sandbox; the end of its standard error is why. It has read
+/// nothing then, and another try would end alike.
+constexpr int worker_refused_exit = 3;
+
 struct PeerAddress {
   std::string ip;  // a literal
   std::uint16_t port = 0;

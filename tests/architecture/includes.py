@@ -42,6 +42,7 @@ ONLY_IN = {
     r"<curl/": "fetchers",
     r"<re2/": "fetchers",
     r"<openssl/": "evidence",
+    r"<seccomp": "evidence/system",
     r"<CLI/": "agent",
 }
 ONLY_IN_EXCEPTIONS = {
