@@ -9,6 +9,14 @@ namespace impound::agent {
 
 using evidence::EntryDraft;
 
+namespace {
+
+std::string does_not_start(fetchers::Ended const& event) {
+  return "the swarm worker does not start: " + shown(event.error_tail, 500);
+}
+
+}  // namespace
+
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   if (!swarm_) return let_run();
   IMPOUND_TRY(event, swarm_->next(wait, wake_descriptor));
