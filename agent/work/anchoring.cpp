@@ -369,7 +369,7 @@ std::string text(Anchoring::Standing const& standing) {
     return "anchored    checkpoint " + std::to_string(standing.size) + " by " + std::to_string(standing.tokens) +
            " timestamp(s)";
   std::string text = "timestamp pending: " + std::to_string(standing.tokens) + " of " +
-                     std::to_string(standing.required) + " needed; the next command that writes goes on";
+                     std::to_string(standing.required) + " needed; the next fetch, watch, export or timestamp goes on";
   for (std::string const& why : standing.failing) text += "\n            " + why;
   return text;
 }
