@@ -55,6 +55,8 @@ struct Standing {
     if (kind == "exhibit.sealed")
       if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or("")))
         objects[*digest] = count_field(body, "size").value_or(0);
+    if (kind == "exhibit.erased")
+      if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""))) objects.erase(*digest);
     if (kind == "incident.raised") {
       if (alerts.size() == alerts_max) alerts.erase(alerts.begin());
       alerts.push_back(
