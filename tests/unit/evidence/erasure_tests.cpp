@@ -293,7 +293,7 @@ TEST_CASE("P2: the id of a blanked entry is no other entry's") {
   for (std::uint64_t const note : notes) entries.push_back(reader.value().entry(note).value());
   auto const taken = read_entry(notes[1], entries[1]).value().id();
   auto const own = read_entry(notes[0], entries[0]).value().id();
-  auto const order = [&](int which, EntryId const& id) {
+  auto const order = [&](std::size_t which, EntryId const& id) {
     LeafHash const leaf = leaf_hash(bytes_of(entries[which]));
     auto writer = scene.session();
     ErasedEntry const erased{notes[which], id, "note.added", leaf, {}, {}};
