@@ -32,7 +32,6 @@ struct AuthorityStanding {
   bool has_token = false;    // for the round that is open
   bool asked = false;        // in the round that is open
   unsigned failed_here = 0;  // tries of this run that failed, in the round that is open
-  unsigned asked_here = 0;   // that failed in this round, by this run
 };
 
 class AnchorSchedule {

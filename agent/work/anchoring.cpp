@@ -352,10 +352,12 @@ Result<void> Anchoring::write_result(Round const& round, std::optional<std::uint
       if (round.tokens[index])
         tokens.push_back(*round.tokens[index]);
       else
-        failed.push_back(standing.asked_here > 0
-                             ? evidence::FailedAuthority{asked.name, standing.asked_here, standing.reason}
-                             : evidence::FailedAuthority{
-                                   asked.name, 0, "not asked: its minute, or its gap after failures, was not over"});
+        failed.push_back(
+            standing.failed_here > 0
+                ? evidence::FailedAuthority{asked.name, standing.failed_here, standing.reason}
+                : evidence::FailedAuthority{
+                      asked.name, 0,
+                      "not asked in the run that writes this: its minute, or its gap after failures, was not over"});
     }
   }
   Json body = evidence::result_body(round.body, std::move(tokens), std::move(failed), superseded_by);
