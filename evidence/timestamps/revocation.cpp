@@ -108,7 +108,7 @@ bool covers(Scope const& scope, X509* certificate) {
   bool const is_ca = X509_check_ca(certificate) != 0;
   if ((scope->onlyuser > 0 && is_ca) || (scope->onlyCA > 0 && !is_ca)) return false;
   if (scope->distpoint == nullptr) return true;
-  // A part of what the issuer revokes: it is the certificate's if one of its distribution points has the part's name.
+  // One of several lists of its issuer: it is the certificate's if one of its distribution points has the part's name.
   std::unique_ptr<CRL_DIST_POINTS, openssl::Freed<CRL_DIST_POINTS_free>> const points{
       static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr))};
   constexpr int full_name = 0;

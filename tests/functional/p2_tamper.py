@@ -46,11 +46,10 @@ def small_vault(world, files=2):
 
 def stamped(world):
     """Has the newest checkpoint stamped by two authorities; the path of the anchored checkpoint."""
-    asked = authorities.Authorities(world, ["first", "second"])
-    settings = world.folder / "stamping.toml"
-    settings.write_text(asked.settings(required=2))
+    asked = authorities.Authorities(world, crl=True)
+    settings = world.env.pop("IMPOUND_CONFIG")
     allowed = [word for port in asked.ports.values() for word in ("--allow-net", f"127.0.0.1/32:{port}")]
-    done = world.impound("timestamp", *allowed, IMPOUND_CONFIG=str(settings))
+    done = world.impound("timestamp", *allowed, IMPOUND_CONFIG=settings)
     assert "by 2 timestamp(s)" in done.out, done
     return f"log/checkpoints/{world.of_kind('timestamp.result')[-1]['body']['size']}"
 
