@@ -46,6 +46,9 @@ Result<std::size_t> Sealing::recover_plan(std::uint64_t number, AlreadyLogged co
   auto plan = read_plan(bytes);
   std::size_t recorded = 0;
   if (plan) {
+    // Present is not durable: the run before may have died of this file's sync. Written anew, it outlives what follows,
+    // so that objects/ never holds what no plan and no entry names.
+    IMPOUND_CHECK(write_whole(vault_, plan_path(number), bytes_of(bytes), Replace::yes));
     ++recovery_.plans;
     Batch batch;
     batch.number = number;
@@ -163,8 +166,8 @@ Result<void> Sealing::clear_leftovers() {
   for (FolderEntry const& entry : names) {
     std::string const path = std::string(sealing_folder) + "/" + entry.name;
     std::string_view const name = entry.name;
-    if (entry.type == FileFacts::Type::file &&
-        (name.ends_with(".copy") || name.ends_with(".bytes") || name.ends_with(".tail"))) {
+    if (entry.type == FileFacts::Type::file && (name.ends_with(".copy") || name.ends_with(".bytes") ||
+                                                name.ends_with(".tail") || name.ends_with(".plan.tmp"))) {
       IMPOUND_CHECK(vault_.remove(path));
       continue;
     }
