@@ -241,6 +241,10 @@ TEST_CASE("P1: whatever step of its whole life the power fails at, a vault loses
   Explored const& found = explorer.found;
   MESSAGE(steps << " steps, " << found.worlds << " power cuts, " << found.different << " different disks, "
                 << found.failed_syncs << " failed syncs answered, " << found.poisoned << " logs stopped");
+  CHECK(found.worlds >= (all() ? 90'000 : 1'400));
+  CHECK(found.different >= (all() ? 12'000 : 1'000));
+  CHECK(found.failed_syncs >= 300);
+  CHECK(found.poisoned >= 700);
   INFO(found.first_wrong);
   CHECK(found.wrong == 0);
 }
