@@ -43,6 +43,8 @@ Result<std::unique_ptr<CustodyLog>> CustodyLog::open(Disk& vault, Disk& state, L
   log->copies_ = copies;
   IMPOUND_CHECK(log->compare_with_state(rollback));
   IMPOUND_CHECK(log->compare_with_copies(rollback));
+  // Present is not durable: tiles of an older size go only when no power cut can bring its checkpoint back.
+  if (log->published_) IMPOUND_CHECK(vault.sync_folder(folder_of(log_checkpoint_path)));
   IMPOUND_CHECK(sweep_log(vault, log->published_size(), rollback == Rollback::accept ? Sweep::into_torn : Sweep::away));
   IMPOUND_CHECK(log->integrate_journal());
   return log;
