@@ -214,7 +214,7 @@ TEST_CASE(
     }
   }
   MESSAGE(worlds << " power cuts");
-  CHECK(worlds >= (all() ? 1'000 : 350));
+  CHECK(worlds >= (all() ? 840 : 350));
   CHECK(refused > 0);
 }
 
