@@ -199,7 +199,7 @@ TEST_CASE(
       Recorded before;
       auto const acknowledged = scene.run(disk, before);
       bool whole = false;
-      for (std::size_t second = 1; !whole; second += all() ? 1 : 3) {
+      for (std::size_t second = 1; !whole; second += all() ? 1U : 3U) {
         CAPTURE(step);
         CAPTURE(static_cast<int>(fault));
         CAPTURE(second);
