@@ -11,6 +11,20 @@
 
 namespace impound::evidence {
 
+Result<OrderedErasures> OrderedErasures::read(LogReader& log) {
+  OrderedErasures ordered;
+  IMPOUND_CHECK(log.each(0, log.checkpoint().size, [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
+    if (bytes.empty()) {
+      ordered.take_blank(index);
+      return ok();
+    }
+    IMPOUND_TRY(entry, read_entry(index, bytes));
+    ordered.take(entry);
+    return ok();
+  }));
+  return ordered;
+}
+
 void OrderedErasures::take(ReadEntry const& entry) {
   // What cannot be read orders nothing: verify names it.
   if (entry.kind() == "exhibit.erased")
@@ -176,17 +190,7 @@ Result<Destroyed> erase(Disk& vault, ErasureLog const& log, ErasureOrder const& 
   IMPOUND_CHECK(log.publish());
   // Beyond this line it is ordered: what is not destroyed now, the next start destroys.
   IMPOUND_TRY(reader, log.read());
-  OrderedErasures ordered;
-  IMPOUND_CHECK(
-      reader.each(0, reader.checkpoint().size, [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
-        if (bytes.empty()) {
-          ordered.take_blank(index);
-          return ok();
-        }
-        IMPOUND_TRY(entry, read_entry(index, bytes));
-        ordered.take(entry);
-        return ok();
-      }));
+  IMPOUND_TRY(ordered, OrderedErasures::read(reader));
   return carry_out(vault, reader, ordered);
 }
 

@@ -46,6 +46,8 @@ Result<std::vector<EntryDraft>> plan_erasure(Disk& vault, LogReader& log, Erasur
 /// What the log orders gone, gathered while it is read once in order.
 class OrderedErasures {
  public:
+  /// All that the log orders up to its checkpoint.
+  static Result<OrderedErasures> read(LogReader& log);
   void take(ReadEntry const& entry);
   void take_blank(std::uint64_t index) { blanks_.insert(index); }
   bool empty() const { return exhibits_.empty() && entries_.empty(); }

@@ -21,8 +21,6 @@ using evidence::ReadEntry;
 
 namespace {
 
-constexpr std::chrono::seconds timestamp_wait{30};
-
 struct ExportOptions {
   std::string log;
   std::string case_name;

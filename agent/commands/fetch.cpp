@@ -17,8 +17,6 @@ namespace impound::agent {
 
 namespace {
 
-constexpr std::chrono::seconds timestamp_wait{30};
-
 struct FetchOptions {
   std::vector<std::string> targets;
   std::string case_name;

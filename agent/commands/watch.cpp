@@ -10,8 +10,6 @@ namespace impound::agent {
 
 namespace {
 
-constexpr std::chrono::seconds timestamp_wait{30};  // at the end
-
 struct WatchOptions {
   bool once = false;
   std::string duration;

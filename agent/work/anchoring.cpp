@@ -125,12 +125,12 @@ Anchoring::Standing Anchoring::wait(std::chrono::milliseconds longest, int wake_
 }
 
 void Anchoring::run() {
-  auto failed_here = [this](Result<void> const& done) {
+  auto const went_wrong = [this](Result<void> const& done) {
     if (done || stopping_) return false;
     spdlog::error("timestamps: {}", line(done.error()));
     return true;
   };
-  std::int64_t not_before = failed_here(take_up()) ? session_.clock().boot_us() + pause_after_error_us : 0;
+  std::int64_t not_before = went_wrong(take_up()) ? session_.clock().boot_us() + pause_after_error_us : 0;
   std::unique_lock hold{lock_};
   while (!stopping_) {
     std::int64_t const now = session_.clock().boot_us();
@@ -147,7 +147,7 @@ void Anchoring::run() {
     working_ = true;
     hold.unlock();
     Result<void> const done = step.kind == AnchorSchedule::Step::begin ? begin() : ask(step.authorities);
-    bool const wrong = failed_here(done);
+    bool const wrong = went_wrong(done);
     hold.lock();
     working_ = false;
     if (wrong) {

@@ -21,6 +21,9 @@
 
 namespace impound::agent {
 
+/// So long a command waits at its end, or an export at its beginning, for a timestamp that it wanted.
+inline constexpr std::chrono::seconds timestamp_wait{30};
+
 class Anchoring {
  public:
   Anchoring(Session& session, Settings const& settings, std::vector<evidence::TimestampAuthority> authorities,

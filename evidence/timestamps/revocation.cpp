@@ -22,23 +22,29 @@ bool fit_for_fetching(std::string_view url) {
          std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-void add_urls(X509* certificate, std::vector<std::string>& urls) {
+constexpr int full_name = 0;  // DIST_POINT_NAME::type
+
+/// Every full name of the certificate's CRL distribution points (RFC 5280 §4.2.1.13), in order.
+template <class Take>
+void for_each_point(X509* certificate, Take take) {
   std::unique_ptr<CRL_DIST_POINTS, openssl::Freed<CRL_DIST_POINTS_free>> const points{
       static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr))};
-  constexpr int full_name = 0;
   for (int i = 0; points && i < sk_DIST_POINT_num(points.get()); ++i) {
     DIST_POINT_NAME const* const place = sk_DIST_POINT_value(points.get(), i)->distpoint;
     if (place == nullptr || place->type != full_name) continue;
-    for (int j = 0; j < sk_GENERAL_NAME_num(place->name.fullname); ++j) {
-      GENERAL_NAME const* const name = sk_GENERAL_NAME_value(place->name.fullname, j);
-      if (name->type != GEN_URI || urls.size() >= crl_urls_max) continue;
-      ASN1_IA5STRING const* const uri = name->d.uniformResourceIdentifier;
-      std::string url{reinterpret_cast<char const*>(ASN1_STRING_get0_data(uri)),
-                      static_cast<std::size_t>(ASN1_STRING_length(uri))};
-      if (fit_for_fetching(url) && std::find(urls.begin(), urls.end(), url) == urls.end())
-        urls.push_back(std::move(url));
-    }
+    for (int j = 0; j < sk_GENERAL_NAME_num(place->name.fullname); ++j)
+      take(sk_GENERAL_NAME_value(place->name.fullname, j));
   }
+}
+
+void add_urls(X509* certificate, std::vector<std::string>& urls) {
+  for_each_point(certificate, [&urls](GENERAL_NAME const* name) {
+    if (name->type != GEN_URI || urls.size() >= crl_urls_max) return;
+    ASN1_IA5STRING const* const uri = name->d.uniformResourceIdentifier;
+    std::string url{reinterpret_cast<char const*>(ASN1_STRING_get0_data(uri)),
+                    static_cast<std::size_t>(ASN1_STRING_length(uri))};
+    if (fit_for_fetching(url) && std::find(urls.begin(), urls.end(), url) == urls.end()) urls.push_back(std::move(url));
+  });
 }
 
 /// Whether a certificate of the chain has the CRL's issuer's name and key, and may sign CRLs.
@@ -108,21 +114,14 @@ bool covers(Scope const& scope, X509* certificate) {
   bool const is_ca = X509_check_ca(certificate) != 0;
   if ((scope->onlyuser > 0 && is_ca) || (scope->onlyCA > 0 && !is_ca)) return false;
   if (scope->distpoint == nullptr) return true;
-  // One of several lists of its issuer: it is the certificate's if one of its distribution points has the part's name.
-  std::unique_ptr<CRL_DIST_POINTS, openssl::Freed<CRL_DIST_POINTS_free>> const points{
-      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr))};
-  constexpr int full_name = 0;
   if (scope->distpoint->type != full_name) return false;
-  for (int i = 0; points && i < sk_DIST_POINT_num(points.get()); ++i) {
-    DIST_POINT_NAME const* const place = sk_DIST_POINT_value(points.get(), i)->distpoint;
-    if (place == nullptr || place->type != full_name) continue;
-    for (int j = 0; j < sk_GENERAL_NAME_num(place->name.fullname); ++j)
-      for (int k = 0; k < sk_GENERAL_NAME_num(scope->distpoint->name.fullname); ++k)
-        if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(place->name.fullname, j),
-                             sk_GENERAL_NAME_value(scope->distpoint->name.fullname, k)) == 0)
-          return true;
-  }
-  return false;
+  // One of several lists of its issuer: it is the certificate's if one of its distribution points has the part's name.
+  bool named = false;
+  for_each_point(certificate, [&](GENERAL_NAME* name) {
+    for (int i = 0; i < sk_GENERAL_NAME_num(scope->distpoint->name.fullname); ++i)
+      named = named || GENERAL_NAME_cmp(name, sk_GENERAL_NAME_value(scope->distpoint->name.fullname, i)) == 0;
+  });
+  return named;
 }
 
 Result<void> check_extent(X509_CRL* crl, std::int64_t gen_time_us, CrlFindings& findings) {

@@ -30,7 +30,6 @@ class ErasureCheck {
 
   /// A record of no bytes at `index`; its tile has `leaf`.
   void hole(std::uint64_t index, LeafHash const& leaf) { holes_[index] = leaf; }
-  bool is_hole(std::uint64_t index) const { return holes_.contains(index); }
   /// exhibit.erased or entry.erased. True: from here on `id_of_blank` is the id of a hole, and nothing else's.
   bool take(ReadEntry const& entry, IdBytes const& id_of_blank, std::string const& where, Verdict& verdict);
   /// Entry `from` names an id that no earlier entry has: a problem, unless a blanked one had it.

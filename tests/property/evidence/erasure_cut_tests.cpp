@@ -46,17 +46,7 @@ struct Eraser {
     IMPOUND_CHECK(record({{.kind = "agent.started", .body = {{"version", "0.1.0"}}, .id = session}}));
     maker.session(session);
     IMPOUND_TRY(reader, read_test_log(*vault));
-    OrderedErasures ordered;
-    IMPOUND_CHECK(
-        reader.each(0, reader.checkpoint().size, [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
-          if (bytes.empty()) {
-            ordered.take_blank(index);
-            return ok();
-          }
-          IMPOUND_TRY(entry, read_entry(index, bytes));
-          ordered.take(entry);
-          return ok();
-        }));
+    IMPOUND_TRY(ordered, OrderedErasures::read(reader));
     IMPOUND_TRY(done, carry_out(*vault, reader, ordered));
     if (!done.failed.empty()) return done.failed.front();
     return log->publish();

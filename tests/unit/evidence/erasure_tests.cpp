@@ -230,14 +230,9 @@ TEST_CASE("P2: an entry is blanked only when its bytes are gone: until then it s
   REQUIRE(scene.vault->remove_folder(std::string_view(draft).substr(2)));
   auto reader = read_test_log(*scene.vault);
   REQUIRE(reader);
-  OrderedErasures ordered;
-  REQUIRE(reader.value().each(0, reader.value().checkpoint().size,
-                              [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
-                                IMPOUND_TRY(entry, read_entry(index, bytes));
-                                ordered.take(entry);
-                                return ok();
-                              }));
-  auto const again = carry_out(*scene.vault, reader.value(), ordered);
+  auto const ordered = OrderedErasures::read(reader.value());
+  REQUIRE(ordered);
+  auto const again = carry_out(*scene.vault, reader.value(), ordered.value());
   REQUIRE(again);
   CHECK(again.value().failed.empty());
   CHECK(again.value().entries == 1);
@@ -429,13 +424,9 @@ TEST_CASE("P2: an erased object that was acquired again must be there") {
   CHECK(scene.verify().ok());
   auto reader = read_test_log(*scene.vault);
   REQUIRE(reader);
-  OrderedErasures ordered;
-  REQUIRE(reader.value().each(0, UINT64_MAX, [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
-    IMPOUND_TRY(entry, read_entry(index, bytes));
-    ordered.take(entry);
-    return ok();
-  }));
-  auto const again = carry_out(*scene.vault, reader.value(), ordered);
+  auto const ordered = OrderedErasures::read(reader.value());
+  REQUIRE(ordered);
+  auto const again = carry_out(*scene.vault, reader.value(), ordered.value());
   REQUIRE(again);
   CHECK(again.value().objects == 0);
   CHECK(scene.verify().ok());
