@@ -210,8 +210,9 @@ Result<void> CustodyLog::check_descends_from(CheckpointNote const& last) {
     return rolled_back("the vault's history is not the one that was signed here", log_checkpoint_path);
   };
   if (last.checkpoint.size > size) return fork();
-  IMPOUND_TRY(root, root_from(last.checkpoint.size,
-                              stored_in_tiles(size, [this](TileName const& tile) { return read_tile(tile); })));
+  IMPOUND_TRY(root, MerkleProver(last.checkpoint.size,
+                                 stored_in_tiles(size, [this](TileName const& tile) { return read_tile(tile); }))
+                        .root());
   if (root != last.checkpoint.root) return fork();
   return ok();
 }

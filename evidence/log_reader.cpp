@@ -119,7 +119,7 @@ Result<std::string> LogReader::entry(std::uint64_t index) {
   return bytes;
 }
 
-StoredHash LogReader::stored() {
+StoredHashes LogReader::stored() {
   return stored_in_tiles(checkpoint_.size, [this](TileName const& name) { return tile(name); });
 }
 

@@ -38,8 +38,8 @@ class LogReader {
   Result<std::string> entry(std::uint64_t index);
   /// The bytes of a hash tile or bundle of this checkpoint's size (tile_of, partial_tiles).
   Result<std::string> tile(TileName const& name);
-  /// For inclusion_proof and consistency_proof; the reader must outlive it.
-  StoredHash stored();
+  /// For a MerkleProver; the reader must outlive it.
+  StoredHashes stored();
 
  private:
   LogReader(Disk& vault, Checkpoint checkpoint, std::string note, NoteKey key)

@@ -71,7 +71,7 @@ Result<TlogProof> make_tlog_proof(LogReader& log, std::uint64_t index) {
   if (entry.empty())
     return Error{Code::refused, "the entry was erased; its hash alone is left", "entry " + std::to_string(index), {}};
   proof.entry = std::move(entry);
-  IMPOUND_TRY(path, inclusion_proof(index, log.checkpoint().size, log.stored()));
+  IMPOUND_TRY(path, MerkleProver(log.checkpoint().size, log.stored()).inclusion(index));
   proof.path = std::move(path);
   proof.note = log.note();
   return proof;

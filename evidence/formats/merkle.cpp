@@ -1,6 +1,8 @@
 #include "evidence/formats/merkle.h"
 
+#include <array>
 #include <bit>
+#include <optional>
 
 #include "evidence/formats/digests.h"
 #include "evidence/values/must.h"
@@ -14,50 +16,6 @@ constexpr std::byte node_prefix{0x01};
 
 /// The largest power of two below n, as its exponent; n ≥ 2.
 unsigned split_level(std::uint64_t n) { return static_cast<unsigned>(std::bit_width(n - 1)) - 1; }
-
-/// The hash over leaves [from, to), which lies in the tree such that `from` is a multiple of the power of two ≥
-/// to-from.
-Result<LeafHash> range_hash(std::uint64_t from, std::uint64_t to, StoredHash const& stored) {
-  std::uint64_t const n = to - from;
-  if (std::has_single_bit(n)) {
-    auto const level = static_cast<unsigned>(std::countr_zero(n));
-    return stored(level, from >> level);
-  }
-  std::uint64_t const middle = from + (std::uint64_t{1} << split_level(n));
-  IMPOUND_TRY(left, range_hash(from, middle, stored));
-  IMPOUND_TRY(right, range_hash(middle, to, stored));
-  return node_hash(left, right);
-}
-
-/// RFC 6962 §2.1.1 PATH, for the leaf `index` within leaves [from, to).
-Result<void> path(std::uint64_t index, std::uint64_t from, std::uint64_t to, StoredHash const& stored,
-                  MerkleProof& proof) {
-  if (to - from == 1) return ok();
-  std::uint64_t const middle = from + (std::uint64_t{1} << split_level(to - from));
-  bool const left = index < middle;
-  IMPOUND_CHECK(left ? path(index, from, middle, stored, proof) : path(index, middle, to, stored, proof));
-  IMPOUND_TRY(sibling, left ? range_hash(middle, to, stored) : range_hash(from, middle, stored));
-  proof.push_back(sibling);
-  return ok();
-}
-
-/// RFC 6962 §2.1.2 SUBPROOF: of the leaves [from, to) the first ones up to `old` are the old tree's.
-Result<void> subproof(std::uint64_t old, std::uint64_t from, std::uint64_t to, bool whole, StoredHash const& stored,
-                      MerkleProof& proof) {
-  if (old == to) {
-    if (whole) return ok();
-    IMPOUND_TRY(hash, range_hash(from, to, stored));
-    proof.push_back(hash);
-    return ok();
-  }
-  std::uint64_t const middle = from + (std::uint64_t{1} << split_level(to - from));
-  bool const left = old <= middle;
-  IMPOUND_CHECK(left ? subproof(old, from, middle, whole, stored, proof)
-                     : subproof(old, middle, to, false, stored, proof));
-  IMPOUND_TRY(other, left ? range_hash(middle, to, stored) : range_hash(from, middle, stored));
-  proof.push_back(other);
-  return ok();
-}
 
 }  // namespace
 
@@ -153,26 +111,114 @@ bool consistency_holds(std::uint64_t old_size, std::uint64_t new_size, std::span
   return sn == 0 && as_root(old_hash) == old_root && as_root(new_hash) == new_root;
 }
 
-Result<Sha256> root_from(std::uint64_t size, StoredHash const& stored) {
-  if (size == 0) return empty_root();
-  IMPOUND_TRY(hash, range_hash(0, size, stored));
-  return as_root(hash);
+/// The ranges of leaves whose hashes make a proof, in its order. One of them at most is not complete: it reaches to the
+/// end of the tree.
+class MerkleProver::Plan {
+ public:
+  static constexpr std::size_t ranges_max = 64;
+
+  explicit Plan(std::uint64_t size) : size_(size) {}
+
+  /// RFC 6962 §2.1.1 PATH, for the leaf `index` within leaves [from, to).
+  void path(std::uint64_t index, std::uint64_t from, std::uint64_t to) {
+    if (to - from == 1) return;
+    std::uint64_t const middle = from + (std::uint64_t{1} << split_level(to - from));
+    if (index < middle) {
+      path(index, from, middle);
+      add(middle, to);
+    } else {
+      path(index, middle, to);
+      add(from, middle);
+    }
+  }
+
+  /// RFC 6962 §2.1.2 SUBPROOF: of the leaves [from, to) the first ones up to `old` are the old tree's.
+  void subproof(std::uint64_t old, std::uint64_t from, std::uint64_t to, bool whole) {
+    if (old == to) {
+      if (!whole) add(from, to);
+      return;
+    }
+    std::uint64_t const middle = from + (std::uint64_t{1} << split_level(to - from));
+    if (old <= middle) {
+      subproof(old, from, middle, whole);
+      add(middle, to);
+    } else {
+      subproof(old, middle, to, false);
+      add(from, middle);
+    }
+  }
+
+  std::span<TreeNode const> nodes() const { return std::span(nodes_).first(ranges_); }
+  /// Which range is on the edge, and how many complete subtrees are left of it.
+  struct Edge {
+    std::size_t range;
+    std::size_t subtrees_before;
+  };
+  std::optional<Edge> const& edge() const { return edge_; }
+
+ private:
+  void add(std::uint64_t from, std::uint64_t to) {
+    must(ranges_ < ranges_max);
+    // For the edge that is its first subtree, which is read in vain: a proof asks for 20 nodes, once.
+    auto const level = static_cast<unsigned>(std::bit_width(to - from)) - 1;
+    nodes_[ranges_] = {level, from >> level};
+    if (!std::has_single_bit(to - from)) {
+      must(to == size_ && !edge_);
+      edge_ = {ranges_, static_cast<std::size_t>(std::popcount(from))};
+    }
+    ++ranges_;
+  }
+
+  std::uint64_t size_;
+  std::array<TreeNode, ranges_max> nodes_;
+  std::size_t ranges_ = 0;
+  std::optional<Edge> edge_;
+};
+
+Result<void> MerkleProver::work_out_edge() {
+  if (!edge_.empty()) return ok();
+  std::vector<TreeNode> subtrees;
+  for (std::uint64_t first = 0; first != size_;) {
+    std::uint64_t const leaves = std::bit_floor(size_ - first);
+    auto const level = static_cast<unsigned>(std::countr_zero(leaves));
+    subtrees.push_back({level, first >> level});
+    first += leaves;
+  }
+  std::vector<LeafHash> hashes(subtrees.size());
+  IMPOUND_CHECK(stored_(subtrees, hashes));
+  for (std::size_t n = hashes.size() - 1; n-- > 0;) hashes[n] = node_hash(hashes[n], hashes[n + 1]);
+  edge_ = std::move(hashes);
+  return ok();
 }
 
-Result<MerkleProof> inclusion_proof(std::uint64_t index, std::uint64_t size, StoredHash const& stored) {
-  must(index < size);
-  MerkleProof proof;
-  proof.reserve(static_cast<std::size_t>(std::bit_width(size)));
-  IMPOUND_CHECK(path(index, 0, size, stored, proof));
+Result<MerkleProof> MerkleProver::read(Plan const& plan) {
+  MerkleProof proof(plan.nodes().size());
+  IMPOUND_CHECK(stored_(plan.nodes(), proof));
+  if (plan.edge()) {
+    IMPOUND_CHECK(work_out_edge());
+    proof[plan.edge()->range] = edge_[plan.edge()->subtrees_before];
+  }
   return proof;
 }
 
-Result<MerkleProof> consistency_proof(std::uint64_t old_size, std::uint64_t new_size, StoredHash const& stored) {
-  must(old_size <= new_size);
-  MerkleProof proof;
-  if (old_size == 0 || old_size == new_size) return proof;
-  IMPOUND_CHECK(subproof(old_size, 0, new_size, true, stored, proof));
-  return proof;
+Result<Sha256> MerkleProver::root() {
+  if (size_ == 0) return empty_root();
+  IMPOUND_CHECK(work_out_edge());
+  return as_root(edge_.front());
+}
+
+Result<MerkleProof> MerkleProver::inclusion(std::uint64_t index) {
+  must(index < size_);
+  Plan plan(size_);
+  plan.path(index, 0, size_);
+  return read(plan);
+}
+
+Result<MerkleProof> MerkleProver::consistency(std::uint64_t old_size) {
+  must(old_size <= size_);
+  Plan plan(size_);
+  if (old_size != 0 && old_size != size_) plan.subproof(old_size, 0, size_, true);
+  return read(plan);
 }
 
 }  // namespace impound

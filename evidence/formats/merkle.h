@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "evidence/values/digest.h"
@@ -46,11 +47,37 @@ bool inclusion_holds(LeafHash const& leaf, std::uint64_t index, std::uint64_t si
 bool consistency_holds(std::uint64_t old_size, std::uint64_t new_size, std::span<LeafHash const> proof,
                        Sha256 const& old_root, Sha256 const& new_root);
 
-/// The hash over leaves [index·2^level, (index+1)·2^level), which must all be in the tree.
-using StoredHash = std::function<Result<LeafHash>(unsigned level, std::uint64_t index)>;
+/// A complete subtree: leaves [index·2^level, (index+1)·2^level).
+struct TreeNode {
+  unsigned level = 0;
+  std::uint64_t index = 0;
+};
 
-Result<Sha256> root_from(std::uint64_t size, StoredHash const& stored);
-Result<MerkleProof> inclusion_proof(std::uint64_t index, std::uint64_t size, StoredHash const& stored);
-Result<MerkleProof> consistency_proof(std::uint64_t old_size, std::uint64_t new_size, StoredHash const& stored);
+/// Puts the hash of each wanted node, which must all be in the tree, into its place of `into`, which is as long. A
+/// proof asks once for all it needs, so that a reader opens each tile once.
+using StoredHashes = std::function<Result<void>(std::span<TreeNode const> wanted, std::span<LeafHash> into)>;
+
+/// Makes proofs in the tree of `size` leaves out of its stored hashes. What no complete subtree covers is the tree's
+/// right edge: its hashes are worked out with the first proof that needs them and kept (64 at most). An error of
+/// `stored` is handed on. One thread at a time.
+class MerkleProver {
+ public:
+  MerkleProver(std::uint64_t size, StoredHashes stored) : size_(size), stored_(std::move(stored)) {}
+
+  Result<Sha256> root();
+  /// RFC 6962 §2.1.1, for a leaf of the tree.
+  Result<MerkleProof> inclusion(std::uint64_t index);
+  /// RFC 6962 §2.1.2, from the tree of the first `old_size` leaves, which this one is as long as or longer.
+  Result<MerkleProof> consistency(std::uint64_t old_size);
+
+ private:
+  class Plan;
+  Result<void> work_out_edge();
+  Result<MerkleProof> read(Plan const& plan);
+
+  std::uint64_t size_;
+  StoredHashes stored_;
+  std::vector<LeafHash> edge_;  // the hash over all leaves from the n-th complete subtree on, for each n
+};
 
 }  // namespace impound

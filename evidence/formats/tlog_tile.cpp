@@ -127,17 +127,26 @@ bool tile_belongs(TileName const& tile, std::uint64_t size) {
   return tile.index == hashes / tile_width && tile.width == hashes % tile_width;
 }
 
-StoredHash stored_in_tiles(std::uint64_t size, ReadTile read) {
-  return [size, read = std::move(read)](unsigned level, std::uint64_t index) -> Result<LeafHash> {
-    unsigned const tile_level = level / bits_a_level;
-    unsigned const within = level % bits_a_level;
-    std::uint64_t const first = index << within;
-    if (tile_level > tile_level_max || first + (std::uint64_t{1} << within) > hashes_at(tile_level, size))
-      return Error{Code::damaged, "a hash beyond the end of the log is asked for", {}, {}};
-    TileName const name = tile_of(tile_level, first, size);
-    IMPOUND_TRY(tile, read(name));
-    if (tile.size() != std::size_t{name.width} * LeafHash::size) return wrong_size(name);
-    return fold(tile, first % tile_width, within);
+StoredHashes stored_in_tiles(std::uint64_t size, ReadTile read) {
+  return [size, read = std::move(read)](std::span<TreeNode const> wanted, std::span<LeafHash> into) -> Result<void> {
+    TileName held;
+    std::string tile;  // of `held`; a proof's nodes lie side by side in theirs
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      unsigned const tile_level = wanted[i].level / bits_a_level;
+      unsigned const within = wanted[i].level % bits_a_level;
+      std::uint64_t const first = wanted[i].index << within;
+      if (tile_level > tile_level_max || first + (std::uint64_t{1} << within) > hashes_at(tile_level, size))
+        return Error{Code::damaged, "a hash beyond the end of the log is asked for", {}, {}};
+      TileName const name = tile_of(tile_level, first, size);
+      if (tile.empty() || name != held) {
+        IMPOUND_TRY(bytes, read(name));
+        if (bytes.size() != std::size_t{name.width} * LeafHash::size) return wrong_size(name);
+        tile = std::move(bytes);
+        held = name;
+      }
+      into[i] = fold(tile, first % tile_width, within);
+    }
+    return ok();
   };
 }
 

@@ -48,9 +48,10 @@ TileName tile_of(unsigned level, std::uint64_t hash_index, std::uint64_t size);
 /// True when a log of `size` entries has exactly this tile or bundle.
 bool tile_belongs(TileName const& tile, std::uint64_t size);
 
-/// A hash of any level (of two, not of 256) from the tiles that `read` gives: what proofs are made from.
+/// Hashes of any level (of two, not of 256) from the tiles that `read` gives, each read once: what proofs are made
+/// from.
 using ReadTile = std::function<Result<std::string>(TileName const&)>;
-StoredHash stored_in_tiles(std::uint64_t size, ReadTile read);
+StoredHashes stored_in_tiles(std::uint64_t size, ReadTile read);
 
 /// Keeps the unfinished tile of each level, at most 8 × 8 KiB, whatever the size of the log.
 class TileBuilder {

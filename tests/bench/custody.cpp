@@ -3,7 +3,7 @@
 //
 //     bench_custody disk FOLDER GROUPS BYTES            plain write + fdatasync, GROUPS times
 //     bench_custody acknowledged FOLDER ENTRIES GROUP   appends durable in the journal; what is due is published
-//     untimed bench_custody published FOLDER ENTRIES GROUP      appends and tiles, up to the signed checkpoint
+//     bench_custody published FOLDER ENTRIES GROUP      appends and tiles, up to the signed checkpoint
 //     bench_custody proofs ENTRIES PROOFS               inclusion proofs out of hashes in memory
 //     bench_custody log FOLDER ENTRIES                  makes a log of the smallest valid entries
 //     bench_custody open FOLDER                         opens it as the agent does
@@ -147,14 +147,16 @@ void proofs(std::uint64_t count, std::uint64_t wanted) {
       above.push_back(node_hash(levels.back()[i], levels.back()[i + 1]));
     levels.push_back(std::move(above));
   }
-  StoredHash const stored = [&](unsigned level, std::uint64_t index) -> Result<LeafHash> {
-    return levels[level][static_cast<std::size_t>(index)];
+  StoredHashes const stored = [&](std::span<TreeNode const> nodes, std::span<LeafHash> into) -> Result<void> {
+    for (std::size_t i = 0; i < nodes.size(); ++i) into[i] = levels[nodes[i].level][nodes[i].index];
+    return ok();
   };
-  Sha256 const root = need(root_from(count, stored));
+  MerkleProver prover(count, stored);
+  Sha256 const root = need(prover.root());
   std::vector<MerkleProof> made(static_cast<std::size_t>(wanted));
   Stopwatch watch;
   watch.start();
-  for (std::size_t i = 0; i < made.size(); ++i) made[i] = need(inclusion_proof(i * 7'919 % count, count, stored));
+  for (std::size_t i = 0; i < made.size(); ++i) made[i] = need(prover.inclusion(i * 7'919 % count));
   watch.stop();
   for (std::size_t i = 0; i < made.size(); ++i) {
     std::uint64_t const n = i * 7'919 % count;

@@ -25,18 +25,22 @@ class WholeTree {
     }
   }
   LeafHash const& leaf(std::uint64_t index) const { return levels_[0][index]; }
-  StoredHash stored() const {
-    return [this](unsigned level, std::uint64_t index) -> Result<LeafHash> {
-      if (level >= levels_.size() || index >= levels_[level].size()) return Error{Code::not_found, "no hash", {}, {}};
-      return levels_[level][index];
+  StoredHashes stored() const {
+    return [this](std::span<TreeNode const> wanted, std::span<LeafHash> into) -> Result<void> {
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        auto const [level, index] = wanted[i];
+        if (level >= levels_.size() || index >= levels_[level].size()) return Error{Code::not_found, "no hash", {}, {}};
+        into[i] = levels_[level][index];
+      }
+      return ok();
     };
   }
-  Sha256 root(std::uint64_t size) const { return root_from(size, stored()).value(); }
+  Sha256 root(std::uint64_t size) const { return MerkleProver(size, stored()).root().value(); }
   MerkleProof inclusion(std::uint64_t index, std::uint64_t size) const {
-    return inclusion_proof(index, size, stored()).value();
+    return MerkleProver(size, stored()).inclusion(index).value();
   }
   MerkleProof consistency(std::uint64_t from, std::uint64_t to) const {
-    return consistency_proof(from, to, stored()).value();
+    return MerkleProver(to, stored()).consistency(from).value();
   }
 
  private:

@@ -329,7 +329,7 @@ TEST_CASE("log reader: reads any range, keeps to its checkpoint while the log gr
   CHECK(range(300, 400).empty());
   CHECK(reader.entry(299).value() == "entry 299");
   CHECK(reader.entry(300).error().code == Code::not_found);
-  auto const proof = inclusion_proof(299, 300, reader.stored());
+  auto const proof = MerkleProver(300, reader.stored()).inclusion(299);
   REQUIRE(proof);
   CHECK(inclusion_holds(leaf_hash(bytes_of("entry 299")), 299, 300, proof.value(), reader.checkpoint().root));
   CHECK(reader.tile({false, 0, 1, 45}).error().code == Code::not_found);

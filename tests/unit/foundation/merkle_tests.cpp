@@ -57,11 +57,15 @@ std::vector<Json> vectors(char const* kind) {
 LeafHash leaf(std::uint64_t i) { return leaf_hash(bytes_of("leaf " + std::to_string(i))); }
 
 /// The hash over 2^level leaves the plain way.
-StoredHash plain() {
-  return [](unsigned level, std::uint64_t index) -> Result<LeafHash> {
-    MerkleFrontier tree;
-    for (std::uint64_t i = index << level; i < (index + 1) << level; ++i) tree.add(leaf(i));
-    return as_node(tree.root());
+StoredHashes plain() {
+  return [](std::span<TreeNode const> wanted, std::span<LeafHash> into) -> Result<void> {
+    for (std::size_t n = 0; n < wanted.size(); ++n) {
+      MerkleFrontier tree;
+      auto const [level, index] = wanted[n];
+      for (std::uint64_t i = index << level; i < (index + 1) << level; ++i) tree.add(leaf(i));
+      into[n] = as_node(tree.root());
+    }
+    return ok();
   };
 }
 
@@ -124,9 +128,9 @@ TEST_CASE("merkle: the consistency vectors") {
 TEST_CASE("merkle: every inclusion proof of every tree up to 40 holds, and not with one hash changed, more or less") {
   for (std::uint64_t size = 1; size <= 40; ++size) {
     Sha256 const root = root_of(size);
-    CHECK(root_from(size, plain()).value() == root);
+    CHECK(MerkleProver(size, plain()).root().value() == root);
     for (std::uint64_t index = 0; index < size; ++index) {
-      MerkleProof proof = inclusion_proof(index, size, plain()).value();
+      MerkleProof proof = MerkleProver(size, plain()).inclusion(index).value();
       CHECK(inclusion_holds(leaf(index), index, size, proof, root));
       CHECK_FALSE(inclusion_holds(leaf(index + 1), index, size, proof, root));
       if (size > 1) CHECK_FALSE(inclusion_holds(leaf(index), index ^ 1, size, proof, root));
@@ -151,7 +155,7 @@ TEST_CASE("merkle: every consistency proof up to 40 holds, and not for another p
     Sha256 const new_root = root_of(new_size);
     for (std::uint64_t old_size = 0; old_size <= new_size; ++old_size) {
       Sha256 const old_root = root_of(old_size);
-      MerkleProof proof = consistency_proof(old_size, new_size, plain()).value();
+      MerkleProof proof = MerkleProver(new_size, plain()).consistency(old_size).value();
       CHECK(consistency_holds(old_size, new_size, proof, old_root, new_root));
       CHECK_FALSE(consistency_holds(old_size, new_size, proof, root_of(old_size + 1), new_root));
       if (old_size != 0) CHECK_FALSE(consistency_holds(old_size, new_size, proof, old_root, root_of(new_size + 1)));
@@ -231,7 +235,9 @@ TEST_CASE("tiles: the builder makes the tiles of every size, from any size on") 
     tiles[tile_path(tile)] = std::string(text_of(bytes));
     return ok();
   };
+  std::size_t reads = 0;
   auto const read = [&](TileName const& tile) -> Result<std::string> {
+    ++reads;
     auto const found = tiles.find(tile_path(tile));
     if (found == tiles.end()) return Error{Code::not_found, "no tile", tile_path(tile), {}};
     return found->second;
@@ -243,22 +249,29 @@ TEST_CASE("tiles: the builder makes the tiles of every size, from any size on") 
       REQUIRE(builder.partial(keep));
       builder = TileBuilder::resume(i, read).value();
       REQUIRE(builder.root() == frontier.root());
-      REQUIRE(root_from(i, stored_in_tiles(i, read)).value() == frontier.root());
+      REQUIRE(MerkleProver(i, stored_in_tiles(i, read)).root().value() == frontier.root());
     }
     REQUIRE(builder.add(leaf(i), keep));
     frontier.add(leaf(i));
   }
   CHECK(builder.root() == frontier.root());
   REQUIRE(builder.partial(keep));
-  StoredHash const stored = stored_in_tiles(66'000, read);
-  for (std::uint64_t const index : {0U, 1U, 255U, 256U, 65'535U, 65'536U, 65'999U})
-    CHECK(inclusion_holds(leaf(index), index, 66'000, inclusion_proof(index, 66'000, stored).value(), frontier.root()));
+  StoredHashes const stored = stored_in_tiles(66'000, read);
+  for (std::uint64_t const index : {0U, 1U, 255U, 256U, 65'535U, 65'536U, 65'999U}) {
+    reads = 0;
+    CHECK(inclusion_holds(leaf(index), index, 66'000, MerkleProver(66'000, stored).inclusion(index).value(),
+                          frontier.root()));
+    CHECK(reads <= 6);  // of each level the leaf's tile and the last one
+  }
   for (std::uint64_t const old_size : {1U, 7U, 256U, 300U, 65'536U, 65'999U})
-    CHECK(consistency_holds(old_size, 66'000, consistency_proof(old_size, 66'000, stored).value(), root_of(old_size),
-                            frontier.root()));
-  CHECK(stored(0, 66'000).error().code == Code::damaged);
+    CHECK(consistency_holds(old_size, 66'000, MerkleProver(66'000, stored).consistency(old_size).value(),
+                            root_of(old_size), frontier.root()));
+  LeafHash hash;
+  TreeNode const beyond{0, 66'000};
+  CHECK(stored({&beyond, 1}, {&hash, 1}).error().code == Code::damaged);
   tiles["tile/0/000"].pop_back();
-  CHECK(stored(0, 3).error().code == Code::damaged);
+  TreeNode const torn{0, 3};
+  CHECK(stored({&torn, 1}, {&hash, 1}).error().code == Code::damaged);
 }
 
 TEST_CASE("tiles: a log that Sunlight wrote has the root its checkpoint says") {
@@ -266,7 +279,7 @@ TEST_CASE("tiles: a log that Sunlight wrote has the root its checkpoint says") {
   auto const read = [&](TileName const& tile) -> Result<std::string> { return file(folder + tile_path(tile)); };
   auto const root = base64(TileBuilder::resume(300, read).value().root().bytes);
   CHECK(file(folder + "checkpoint").find("\n300\n" + root + "\n") != std::string::npos);
-  CHECK(base64(root_from(300, stored_in_tiles(300, read)).value().bytes) == root);
+  CHECK(base64(MerkleProver(300, stored_in_tiles(300, read)).root().value().bytes) == root);
 }
 
 TEST_CASE("bundles: entries come back, and no other bytes are taken for a bundle") {
