@@ -112,28 +112,37 @@ std::uint64_t Named::bytes() const {
 
 /// True when all that is to be said of the entry was said: it is of a kind that only exhibits and the order of ids ask
 /// for, and there is nothing wrong with it. Everything else is left to the document.
-bool EntryCheck::take_lean(std::uint64_t index, std::string_view bytes) {
-  auto const entry = index > 0 ? read_lean_entry(bytes) : std::nullopt;
-  if (!entry || !std::binary_search(lean_kinds.begin(), lean_kinds.end(), entry->kind)) return false;
-  if (entry->session != last_session_ && !ids_.contains(entry->session)) return false;
-  for (auto const& other : {entry->of, entry->cause})
+bool EntryCheck::take_lean(std::uint64_t index, LeanEntry const& entry) {
+  if (index == 0 || !std::binary_search(lean_kinds.begin(), lean_kinds.end(), entry.kind)) return false;
+  if (entry.session != last_session_ && !ids_.contains(entry.session)) return false;
+  for (auto const& other : {entry.of, entry.cause})
     if (other && !ids_.contains(*other)) return false;
   std::optional<Sha256> object;
-  if (entry->kind == "exhibit.sealed") {
-    object = digest_from_hex<Sha256>(entry->sha256);
-    if (!object || !entry->size) return false;
+  if (entry.kind == "exhibit.sealed") {
+    object = digest_from_hex<Sha256>(entry.sha256);
+    if (!object || !entry.size) return false;
   }
-  if (entry->id == entry->session || !ids_.insert(entry->id).second) return false;
-  last_session_ = entry->session;
+  if (entry.id == entry.session || !ids_.insert(entry.id).second) return false;
+  last_session_ = entry.session;
   if (!object) return true;
   ++named_.exhibits;
-  named_.objects.push_back({*object, *entry->size, index});
+  named_.objects.push_back({*object, *entry.size, index});
   return true;
 }
 
-void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
-  bool const time_wanted = wanted_times_.contains(index);
-  if (!time_wanted && take_lean(index, bytes)) return;
+std::optional<LeanEntry> EntryCheck::read_ahead(std::string_view bytes) const {
+  auto entry = read_lean_entry(bytes);
+  if (entry) ids_.prefetch(entry->id);
+  return entry;
+}
+
+EntryCheck::Taken EntryCheck::add(std::uint64_t index, std::string_view bytes, std::optional<LeanEntry> const& lean) {
+  if (lean && !wanted_times_.contains(index) && take_lean(index, *lean)) return Taken::lean;
+  take_whole(index, bytes);
+  return Taken::whole;
+}
+
+void EntryCheck::take_whole(std::uint64_t index, std::string_view bytes) {
   std::string const where = "entry " + std::to_string(index);
   auto read = read_entry(index, bytes);
   if (!read) {
@@ -154,7 +163,7 @@ void EntryCheck::add(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "capture.result") take_capture(entry, where);
   if (entry.kind() == "timestamp.attempt") named_.stampings.take_attempt(entry, where, *verdict_);
   if (entry.kind() == "timestamp.result") named_.stampings.take_result(entry, where, *verdict_);
-  if (time_wanted) take_time(entry);
+  if (wanted_times_.contains(index)) take_time(entry);
   if (entry.kind() == "exhibit.erased") named_.erasures.take(entry, {}, where, *verdict_);
   if (entry.kind() == "entry.erased") {
     auto const id = EntryId::parse(entry.text("entry").value_or(""));

@@ -15,6 +15,7 @@
 #include "evidence/values/digest.h"
 #include "evidence/verify/erasure_check.h"
 #include "evidence/verify/id_set.h"
+#include "evidence/verify/lean_entry.h"
 #include "evidence/verify/named_stampings.h"
 #include "evidence/verify/verdict.h"
 
@@ -88,7 +89,13 @@ struct Named {
 class EntryCheck {
  public:
   explicit EntryCheck(Verdict& verdict) : verdict_(&verdict) {}
-  void add(std::uint64_t index, std::string_view bytes);
+
+  /// The first reading of an entry that add() will get, some hundred entries later at most. It makes the processor
+  /// fetch the place of its id, which in a long log lies anywhere.
+  std::optional<LeanEntry> read_ahead(std::string_view bytes) const;
+  /// How an entry was read: of the many whose kind only LeanEntry tells, or as a document.
+  enum class Taken { lean, whole };
+  Taken add(std::uint64_t index, std::string_view bytes, std::optional<LeanEntry> const& lean);
   /// A blanked entry, whose tile has `leaf`.
   void hole(std::uint64_t index, LeafHash const& leaf) { named_.erasures.hole(index, leaf); }
   Named& named() { return named_; }
@@ -99,7 +106,8 @@ class EntryCheck {
   std::optional<std::int64_t> synchronised_time_of(std::uint64_t index) const;
 
  private:
-  bool take_lean(std::uint64_t index, std::string_view bytes);
+  bool take_lean(std::uint64_t index, LeanEntry const& entry);
+  void take_whole(std::uint64_t index, std::string_view bytes);
   void check_reference(ReadEntry const& entry, std::optional<EntryId> const& to, std::string detail,
                        std::string const& where);
   void check_ids(ReadEntry const& entry, std::string const& where);

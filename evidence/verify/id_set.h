@@ -22,6 +22,10 @@ class IdSet {
     count_ += fresh ? 1 : 0;
     return {&place, fresh};
   }
+  /// Soon an id will be looked for.
+  void prefetch(IdBytes const& id) const {
+    if (!places_.empty()) __builtin_prefetch(&places_[first_place_of(id)]);
+  }
   bool contains(IdBytes const& id) const { return !places_.empty() && places_[place_of(id)] == id; }
 
  private:
@@ -31,12 +35,15 @@ class IdSet {
     bits = (bits ^ (bits >> 33)) * 0xc4ceb9fe1a85ec53u;
     return bits ^ (bits >> 33);
   }
-  /// Where it is, or the free place where it would be.
-  std::size_t place_of(IdBytes const& id) const {
+  std::size_t first_place_of(IdBytes const& id) const {
     std::uint64_t halves[2];
     std::memcpy(halves, id.data(), sizeof halves);
     std::uint64_t const hash = mixed(halves[0] ^ mixed(halves[1]));
-    std::size_t at = static_cast<std::size_t>(hash) & (places_.size() - 1);
+    return static_cast<std::size_t>(hash) & (places_.size() - 1);
+  }
+  /// Where it is, or the free place where it would be.
+  std::size_t place_of(IdBytes const& id) const {
+    std::size_t at = first_place_of(id);
     while (places_[at] != IdBytes{} && places_[at] != id) at = (at + 1) & (places_.size() - 1);
     return at;
   }

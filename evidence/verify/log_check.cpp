@@ -80,37 +80,41 @@ Result<std::string> LogCheck::read_tile_file(TileName const& tile, PartialTiles 
   return read_whole(*vault_, path, tile.entries ? bundle_bytes_max : tile_bytes);
 }
 
+void LogCheck::unreadable(TileName const& tile, Error const& error) {
+  verdict_->add(error.code == Code::not_found ? What::missing : What::malformed, path_of(tile), line(error));
+}
+
+bool LogCheck::read_bundle(TileName const& name, PartialTiles const& partial, Leaves& leaves) {
+  auto bytes = read_tile_file(name, partial);
+  if (!bytes) return unreadable(name, bytes.error()), false;
+  leaves.bundle = std::move(bytes).value();
+  auto const split = each_in_bundle(leaves.bundle, name.width, [&](unsigned, std::string_view entry) -> Result<void> {
+    leaves.from_bundle.push_back(leaf_hash(bytes_of(entry)));
+    leaves.entries.push_back(entry);
+    leaves.lean.push_back(entries_.read_ahead(entry));
+    return ok();
+  });
+  if (split && leaves.entries.size() == name.width) return true;
+  verdict_->add(What::malformed, path_of(name), "it does not hold " + std::to_string(name.width) + " entries");
+  return false;
+}
+
+bool LogCheck::read_leaf_tile(TileName const& name, PartialTiles const& partial, Leaves& leaves) {
+  auto const bytes = read_tile_file(name, partial);
+  if (!bytes) return unreadable(name, bytes.error()), false;
+  leaves.from_tile = hashes_of_bytes(bytes.value());
+  if (bytes.value().size() == name.width * LeafHash::size) return true;
+  verdict_->add(What::malformed, path_of(name), "it does not hold " + std::to_string(name.width) + " hashes");
+  return false;
+}
+
 /// What bundle `index` and its level 0 tile say the leaves are. What one of them cannot say is taken from the other.
-LogCheck::Leaves LogCheck::read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial) {
-  Leaves leaves;
-  auto const unreadable = [this](TileName const& tile, Error const& error) {
-    verdict_->add(error.code == Code::not_found ? What::missing : What::malformed, path_of(tile), line(error));
-  };
-  TileName const bundle{true, 0, index, width};
-  bool bundle_read = false;
-  if (auto bytes = read_tile_file(bundle, partial); !bytes) {
-    unreadable(bundle, bytes.error());
-  } else {
-    auto split = each_in_bundle(bytes.value(), width, [&](unsigned, std::string_view entry) -> Result<void> {
-      leaves.from_bundle.push_back(leaf_hash(bytes_of(entry)));
-      leaves.entries.emplace_back(entry);
-      return ok();
-    });
-    bundle_read = static_cast<bool>(split) && leaves.from_bundle.size() == width;
-    if (!bundle_read)
-      verdict_->add(What::malformed, path_of(bundle), "it does not hold " + std::to_string(width) + " entries");
-  }
-  TileName const tile{false, 0, index, width};
-  bool tile_read = false;
-  if (auto bytes = read_tile_file(tile, partial); !bytes) {
-    unreadable(tile, bytes.error());
-  } else {
-    tile_read = bytes.value().size() == width * LeafHash::size;
-    if (tile_read)
-      leaves.from_tile = hashes_of_bytes(bytes.value());
-    else
-      verdict_->add(What::malformed, path_of(tile), "it does not hold " + std::to_string(width) + " hashes");
-  }
+void LogCheck::read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial, Leaves& leaves) {
+  leaves.from_bundle.clear();
+  leaves.entries.clear();
+  leaves.lean.clear();
+  bool const bundle_read = read_bundle({true, 0, index, width}, partial, leaves);
+  bool const tile_read = read_leaf_tile({false, 0, index, width}, partial, leaves);
   // A blanked entry has no bytes to hash: the tile kept its leaf.
   for (std::size_t i = 0; bundle_read && tile_read && i < width; ++i)
     if (leaves.entries[i].empty()) leaves.from_bundle[i] = leaves.from_tile[i];
@@ -118,7 +122,6 @@ LogCheck::Leaves LogCheck::read_leaves(std::uint64_t index, unsigned width, Part
   if (leaves.nothing) leaves.from_tile.assign(width, LeafHash{});
   if (!bundle_read) leaves.from_bundle = leaves.from_tile, leaves.entries.clear();
   if (!tile_read) leaves.from_tile = leaves.from_bundle;
-  return leaves;
 }
 
 /// From here on the trees differ.
@@ -165,13 +168,23 @@ void LogCheck::finish_tiles(unsigned level, std::uint64_t index) {
   if (bundles_.levels[level + 1].size() == tile_width) finish_tiles(level + 1, index / tile_width);
 }
 
+/// The next entry of the log, before its leaf is in the trees.
+void LogCheck::take_entry(Leaves const& leaves, unsigned position) {
+  if (position >= leaves.entries.size()) return;
+  std::string_view const entry = leaves.entries[position];
+  if (entry.empty()) return entries_.hole(size_, leaves.from_tile[position]);
+  if (entries_.add(size_, entry, leaves.lean[position]) == EntryCheck::Taken::whole && may_be_rotation(entry))
+    keys_.take(size_, entry, bundles_.root());
+}
+
 bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
   unsigned gone_in_a_row = 0;
+  Leaves leaves;
   while (size_ < size) {
     std::uint64_t const index = size_ / tile_width;
     auto const have = static_cast<unsigned>(size_ % tile_width);
     auto const width = static_cast<unsigned>(std::min<std::uint64_t>(tile_width, size - index * tile_width));
-    Leaves const leaves = read_leaves(index, width, partial);
+    read_leaves(index, width, partial, leaves);
     gone_in_a_row = leaves.nothing ? gone_in_a_row + 1 : 0;
     if (gone_in_a_row > gone_in_a_row_max) return false;
     // Walked a second time, beside a writer: what was seen before must not have changed.
@@ -181,14 +194,9 @@ bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
                       "it changed while it was verified");
     compare_leaves(leaves, index, width);
     for (unsigned i = have; i < width; ++i) {
-      if (i < leaves.entries.size() && may_be_rotation(leaves.entries[i]))
-        keys_.take(size_, leaves.entries[i], bundles_.root());
+      take_entry(leaves, i);
       bundles_.grow(leaves.from_bundle[i]);
       tiles_.grow(leaves.from_tile[i]);
-      if (i < leaves.entries.size() && leaves.entries[i].empty())
-        entries_.hole(size_, leaves.from_tile[i]);
-      else if (i < leaves.entries.size())
-        entries_.add(size_, leaves.entries[i]);
       ++size_;
       if (wanted_.contains(size_)) {
         bundles_.roots[size_] = bundles_.root();

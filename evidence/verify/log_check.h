@@ -67,11 +67,17 @@ class LogCheck {
   struct Leaves {
     std::vector<LeafHash> from_bundle;
     std::vector<LeafHash> from_tile;
-    std::vector<std::string> entries;
+    std::string bundle;
+    std::vector<std::string_view> entries;  // within `bundle`
+    std::vector<std::optional<LeanEntry>> lean;
     bool nothing = false;  // neither file can be read
   };
 
-  Leaves read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial);
+  void read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial, Leaves& leaves);
+  bool read_bundle(TileName const& name, PartialTiles const& partial, Leaves& leaves);
+  bool read_leaf_tile(TileName const& name, PartialTiles const& partial, Leaves& leaves);
+  void unreadable(TileName const& tile, Error const& error);
+  void take_entry(Leaves const& leaves, unsigned position);
   void part_tiles();
   Tree const& of_tiles() const { return tiles_.apart ? tiles_ : bundles_; }
   void compare_leaves(Leaves const& leaves, std::uint64_t index, unsigned width);
