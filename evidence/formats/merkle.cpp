@@ -1,10 +1,12 @@
 #include "evidence/formats/merkle.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <optional>
 
 #include "evidence/formats/digests.h"
+#include "evidence/formats/many_digests.h"
 #include "evidence/values/must.h"
 
 namespace impound {
@@ -17,6 +19,22 @@ constexpr std::byte node_prefix{0x01};
 /// The largest power of two below n, as its exponent; n ≥ 2.
 unsigned split_level(std::uint64_t n) { return static_cast<unsigned>(std::bit_width(n - 1)) - 1; }
 
+using NodeBytes = std::array<std::byte, 1 + 2 * LeafHash::size>;
+
+NodeBytes node_bytes(LeafHash const& left, LeafHash const& right) {
+  NodeBytes bytes;
+  bytes[0] = node_prefix;
+  std::copy(left.bytes.begin(), left.bytes.end(), bytes.begin() + 1);
+  std::copy(right.bytes.begin(), right.bytes.end(), bytes.begin() + 1 + LeafHash::size);
+  return bytes;
+}
+
+void hash_each(std::span<Bytes const> messages, std::span<LeafHash> into) {
+  std::vector<Sha256> digests(messages.size());
+  sha256_each(messages, digests);
+  std::transform(digests.begin(), digests.end(), into.begin(), as_node);
+}
+
 }  // namespace
 
 LeafHash leaf_hash(Bytes entry) {
@@ -26,12 +44,35 @@ LeafHash leaf_hash(Bytes entry) {
   return as_node(hash.finish());
 }
 
-LeafHash node_hash(LeafHash const& left, LeafHash const& right) {
-  std::array<std::byte, 65> bytes{};
-  bytes[0] = node_prefix;
-  std::copy(left.bytes.begin(), left.bytes.end(), bytes.begin() + 1);
-  std::copy(right.bytes.begin(), right.bytes.end(), bytes.begin() + 33);
-  return as_node(sha256(bytes));
+LeafHash node_hash(LeafHash const& left, LeafHash const& right) { return as_node(sha256(node_bytes(left, right))); }
+
+void leaf_hashes(std::span<Bytes const> entries, std::span<LeafHash> into) {
+  must(entries.size() == into.size());
+  std::size_t all = 0;
+  for (Bytes const entry : entries) all += 1 + entry.size();
+  std::vector<std::byte> bytes;
+  bytes.reserve(all);  // never moved: `messages` point into it
+  std::vector<Bytes> messages;
+  messages.reserve(entries.size());
+  for (Bytes const entry : entries) {
+    std::size_t const start = bytes.size();
+    bytes.push_back(leaf_prefix);
+    bytes.insert(bytes.end(), entry.begin(), entry.end());
+    messages.push_back(Bytes{bytes}.subspan(start));
+  }
+  hash_each(messages, into);
+}
+
+void node_hashes(std::span<LeafHash const> below, std::span<LeafHash> into) {
+  must(below.size() == 2 * into.size());
+  std::vector<NodeBytes> nodes(into.size());
+  std::vector<Bytes> messages;
+  messages.reserve(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    nodes[i] = node_bytes(below[2 * i], below[2 * i + 1]);
+    messages.push_back(nodes[i]);
+  }
+  hash_each(messages, into);
 }
 
 Sha256 empty_root() { return sha256({}); }

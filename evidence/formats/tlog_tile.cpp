@@ -51,6 +51,13 @@ LeafHash fold(std::string_view tile, std::size_t first, unsigned levels) {
   return node_hash(fold(tile, first, levels - 1), fold(tile, first + (std::size_t{1} << (levels - 1)), levels - 1));
 }
 
+/// The hash over all hashes of a full tile, which are overwritten.
+LeafHash fold_whole(std::span<LeafHash> hashes) {
+  for (std::size_t width = hashes.size() / 2; width > 0; width /= 2)
+    node_hashes(hashes.first(2 * width), hashes.first(width));
+  return hashes.front();
+}
+
 Error wrong_size(TileName const& tile) {
   return Error{Code::damaged, "a tile does not have the size its name says", "log/" + tile_path(tile), {}};
 }
@@ -175,9 +182,10 @@ Result<void> TileBuilder::add_at(unsigned level, LeafHash const& hash, Emit cons
   hashes.push_back(hash);
   if (hashes.size() < tile_width) return ok();
   std::string const tile = bytes_from(hashes);
+  LeafHash const above = fold_whole(hashes);
   hashes.clear();
   IMPOUND_CHECK(emit({false, level, hashes_at(level, size_) / tile_width - 1, tile_width}, bytes_of(tile)));
-  return add_at(level + 1, fold(tile, 0, bits_a_level), emit);
+  return add_at(level + 1, above, emit);
 }
 
 Result<void> TileBuilder::partial(Emit const& emit) const {

@@ -1,5 +1,6 @@
 #include "evidence/verify/lean_entry.h"
 
+#include <cstring>
 #include <limits>
 
 #include "evidence/formats/canonical_json.h"
@@ -37,9 +38,11 @@ class Scanner {
   explicit Scanner(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   bool ended() const { return at_ == end_; }
-  bool take(std::string_view text) {
-    if (static_cast<std::size_t>(end_ - at_) < text.size() || std::string_view(at_, text.size()) != text) return false;
-    at_ += text.size();
+  /// A literal: its length is known where it is compared.
+  template <std::size_t n>
+  bool take(char const (&text)[n]) {
+    if (static_cast<std::size_t>(end_ - at_) < n - 1 || std::memcmp(at_, text, n - 1) != 0) return false;
+    at_ += n - 1;
     return true;
   }
   /// A fixed number of bytes, whatever they are; empty when there are not so many.

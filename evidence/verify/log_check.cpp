@@ -33,10 +33,9 @@ std::vector<LeafHash> hashes_of_bytes(std::string_view bytes) {
 
 /// The hash over 1, 2, 4 … 256 hashes.
 LeafHash over(std::vector<LeafHash> hashes) {
-  while (hashes.size() > 1) {
-    for (std::size_t i = 0; i < hashes.size() / 2; ++i) hashes[i] = node_hash(hashes[2 * i], hashes[2 * i + 1]);
-    hashes.resize(hashes.size() / 2);
-  }
+  std::span<LeafHash> const all(hashes);
+  for (std::size_t width = hashes.size() / 2; width > 0; width /= 2)
+    node_hashes(all.first(2 * width), all.first(width));
   return hashes.front();
 }
 
@@ -89,11 +88,13 @@ bool LogCheck::read_bundle(TileName const& name, PartialTiles const& partial, Le
   if (!bytes) return unreadable(name, bytes.error()), false;
   leaves.bundle = std::move(bytes).value();
   auto const split = each_in_bundle(leaves.bundle, name.width, [&](unsigned, std::string_view entry) -> Result<void> {
-    leaves.from_bundle.push_back(leaf_hash(bytes_of(entry)));
     leaves.entries.push_back(entry);
+    leaves.messages.push_back(bytes_of(entry));
     leaves.lean.push_back(entries_.read_ahead(entry));
     return ok();
   });
+  leaves.from_bundle.resize(leaves.messages.size());
+  leaf_hashes(leaves.messages, leaves.from_bundle);
   if (split && leaves.entries.size() == name.width) return true;
   verdict_->add(What::malformed, path_of(name), "it does not hold " + std::to_string(name.width) + " entries");
   return false;
@@ -111,13 +112,16 @@ bool LogCheck::read_leaf_tile(TileName const& name, PartialTiles const& partial,
 /// What bundle `index` and its level 0 tile say the leaves are. What one of them cannot say is taken from the other.
 void LogCheck::read_leaves(std::uint64_t index, unsigned width, PartialTiles const& partial, Leaves& leaves) {
   leaves.from_bundle.clear();
+  leaves.messages.clear();
   leaves.entries.clear();
   leaves.lean.clear();
   bool const bundle_read = read_bundle({true, 0, index, width}, partial, leaves);
   bool const tile_read = read_leaf_tile({false, 0, index, width}, partial, leaves);
-  // A blanked entry has no bytes to hash: the tile kept its leaf.
+  // A blanked entry has no bytes to hash: the tile kept its leaf. Any other is hashed again by OpenSSL, one by one,
+  // before it is said to differ.
   for (std::size_t i = 0; bundle_read && tile_read && i < width; ++i)
-    if (leaves.entries[i].empty()) leaves.from_bundle[i] = leaves.from_tile[i];
+    if (leaves.from_bundle[i] != leaves.from_tile[i])
+      leaves.from_bundle[i] = leaves.entries[i].empty() ? leaves.from_tile[i] : leaf_hash(leaves.messages[i]);
   leaves.nothing = !bundle_read && !tile_read;
   if (leaves.nothing) leaves.from_tile.assign(width, LeafHash{});
   if (!bundle_read) leaves.from_bundle = leaves.from_tile, leaves.entries.clear();

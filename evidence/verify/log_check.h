@@ -69,6 +69,7 @@ class LogCheck {
     std::vector<LeafHash> from_tile;
     std::string bundle;
     std::vector<std::string_view> entries;  // within `bundle`
+    std::vector<Bytes> messages;            // the same
     std::vector<std::optional<LeanEntry>> lean;
     bool nothing = false;  // neither file can be read
   };

@@ -83,6 +83,31 @@ TEST_CASE("P2: a sound vault verifies, with what is in it counted") {
   CHECK(json["checkpoint"]["size"] == 9);
 }
 
+TEST_CASE("P2: among objects hashed together each bad one is named, and no other") {
+  SimulatedDisk disk;
+  disk.put_folder("v");
+  disk.put_folder("s");
+  auto const vault = disk.folder("v");
+  auto const state = disk.folder("s");
+  TestVault writer(*vault, *state, SimulatedDisk::owner);
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < 40; ++i) paths.push_back(writer.seal(std::string(i * 100, 's') + std::to_string(i)));
+  paths.push_back(writer.seal(std::string(300'000, 'l')));  // too large to be one of many
+  paths.push_back(writer.seal(std::string(256 * 1024, 'm')));
+  writer.stop();
+  VerifyOptions options;
+  options.vkey = test_key().vkey(TestVault::origin);
+  options.threads = 1;
+  CHECK(verify_vault(*vault, options).problems.empty());
+  for (std::size_t const bad : {0U, 15U, 16U, 39U, 40U, 41U}) {
+    disk.flip_bit("v/" + paths[bad], 3);
+    Verdict const verdict = verify_vault(*vault, options);
+    CHECK_MESSAGE(says(verdict, What::altered, paths[bad]), bad, " ", text(verdict));
+    CHECK(verdict.problems.size() == 1);
+    disk.flip_bit("v/" + paths[bad], 3);
+  }
+}
+
 TEST_CASE("P2: logs of every shape verify: full tiles, partial ones, two levels") {
   for (int const entries : {0, 246, 247, 248, 500, 1'100}) {
     CAPTURE(entries);

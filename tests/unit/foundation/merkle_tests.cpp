@@ -10,7 +10,9 @@
 
 #include "evidence/formats/base64.h"
 #include "evidence/formats/canonical_json.h"
+#include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "evidence/formats/many_digests.h"
 #include "evidence/formats/merkle.h"
 #include "evidence/formats/tlog_tile.h"
 
@@ -73,6 +75,46 @@ Sha256 root_of(std::uint64_t size) {
   MerkleFrontier tree;
   for (std::uint64_t i = 0; i < size; ++i) tree.add(leaf(i));
   return tree.root();
+}
+
+TEST_CASE("many digests: side by side they are what each is alone, for every length and number") {
+  std::string text;
+  for (int i = 0; i < 2'000; ++i) text += std::to_string(i * 7'919);
+  auto const same = [](std::vector<Bytes> const& messages) {
+    std::vector<Sha256> together(messages.size());
+    sha256_each(messages, together);
+    for (std::size_t i = 0; i < messages.size(); ++i)
+      if (together[i] != sha256(messages[i])) return false;
+    return true;
+  };
+  std::vector<Bytes> lengths;
+  for (std::size_t length = 0; length <= 1'100; ++length) lengths.push_back(bytes_of(text).subspan(length, length));
+  CHECK(same(lengths));  // with an empty one among them
+  lengths.erase(lengths.begin());
+  CHECK(same(lengths));
+  for (std::size_t count = 0; count <= 3 * digest_lanes; ++count)
+    CHECK(same({lengths.begin() + 100, lengths.begin() + 100 + static_cast<std::ptrdiff_t>(count)}));
+  std::string const large(3'000'000, 'x');  // one lane longer than all others, or too long for any
+  for (std::size_t const size : {std::size_t{900'000}, large.size()}) {
+    std::vector<Bytes> messages(lengths.begin(), lengths.begin() + 20);
+    messages[7] = bytes_of(large).first(size);
+    CHECK(same(messages));
+  }
+}
+
+TEST_CASE("merkle: leaves and nodes hashed together are what each is alone") {
+  std::vector<std::string> entries;
+  for (std::size_t i = 0; i < 256; ++i) entries.push_back(std::string(i * 3, 'e'));
+  std::vector<Bytes> bytes;
+  for (std::string const& entry : entries) bytes.push_back(bytes_of(entry));
+  std::vector<LeafHash> leaves(bytes.size());
+  leaf_hashes(bytes, leaves);
+  for (std::size_t i = 0; i < leaves.size(); ++i) CHECK(leaves[i] == leaf_hash(bytes[i]));
+  std::vector<LeafHash> above(leaves.size() / 2);
+  node_hashes(leaves, above);
+  for (std::size_t i = 0; i < above.size(); ++i) CHECK(above[i] == node_hash(leaves[2 * i], leaves[2 * i + 1]));
+  node_hashes(leaves, std::span(leaves).first(above.size()));
+  CHECK(std::equal(above.begin(), above.end(), leaves.begin()));
 }
 
 TEST_CASE("merkle: the known answers of RFC 6962's test leaves") {
