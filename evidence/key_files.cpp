@@ -1,7 +1,10 @@
 #include "evidence/key_files.h"
 
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "evidence/system/secret_memory.h"
 
 namespace impound::evidence {
 
@@ -13,9 +16,10 @@ Result<SigningKey> KeyFiles::read(std::string const& name, std::span<SecretText 
 }
 
 Result<void> KeyFiles::load(std::span<SecretText const> passphrases) {
-  IMPOUND_TRY(key, read(name_, passphrases));
+  std::string const counts = overwritten() ? next_name() : name_;
+  IMPOUND_TRY(key, read(counts, passphrases));
   current_.emplace(std::move(key));
-  auto const unaided = SigningKey::load(folder_, name_, rule_);
+  auto const unaided = SigningKey::load(folder_, counts, rule_);
   encrypted_ = !unaided && unaided.error().code == Code::usage;
   auto next = read(next_name(), passphrases);
   if (next)
@@ -23,6 +27,13 @@ Result<void> KeyFiles::load(std::span<SecretText const> passphrases) {
   else if (next.error().code != Code::not_found)
     trouble_ = std::move(next).error();
   return ok();
+}
+
+/// A rotation that was cut between the old key's end and the new one's name. A PEM file has no zero in it.
+bool KeyFiles::overwritten() const {
+  constexpr std::size_t bytes_max = 64 * 1024;
+  auto const key = read_secret(folder_, name_, bytes_max);
+  return key && key.value().text().find('\0') != std::string_view::npos && folder_.facts_of(next_name());
 }
 
 Result<void> KeyFiles::write_next(SigningKey key, Randomness& randomness, SecretText const* passphrase) {
@@ -54,12 +65,11 @@ Result<KeyFiles::Settled> KeyFiles::settle(NoteKey const& newest) {
 Result<void> KeyFiles::replace_key() {
   IMPOUND_TRY(old_key, DiskFile::open(folder_, name_, Open::write));
   IMPOUND_TRY(facts, old_key.facts());
-  IMPOUND_CHECK(folder_.rename(next_name(), name_, Replace::yes));
-  IMPOUND_CHECK(folder_.sync_folder(folder_of(name_)));
-  // Its name is gone, its bytes are still on the disk.
   std::vector<std::byte> const zeros(facts.size);
   IMPOUND_CHECK(old_key.write(0, zeros));
-  return old_key.sync();
+  IMPOUND_CHECK(old_key.sync());
+  IMPOUND_CHECK(folder_.rename(next_name(), name_, Replace::yes));
+  return folder_.sync_folder(folder_of(name_));
 }
 
 }  // namespace impound::evidence

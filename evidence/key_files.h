@@ -4,8 +4,9 @@
 //     KEY.next    a rotation is under way: the key that shall sign
 //
 //     KEY.next written, synced, its folder synced → key.rotated durable in the log → checkpoint under both signatures
-//       → KEY.next renamed over KEY, folder synced → the old key's bytes overwritten
+//       → the old key's bytes overwritten in KEY, synced → KEY.next renamed over KEY, folder synced
 //
+// In this order no cut leaves the old key's bytes in blocks that nothing names and nobody will overwrite any more.
 // What counts is the log alone: when its newest key is that of KEY.next, settle() puts that in place; when it is that
 // of KEY, nothing named KEY.next and it is removed. The retired key is destroyed, not kept: whoever takes this machine
 // later can then sign nothing that the old vkey alone would accept. The price is that a vault put back to before the
@@ -33,7 +34,8 @@ class KeyFiles {
       : folder_(folder), name_(std::move(name)), rule_(rule) {}
 
   /// Reads KEY, and KEY.next when it is there. Each of the passphrases is tried on each. A KEY.next that cannot be read
-  /// is no error yet (a crash may have cut its writing): next_trouble() says why.
+  /// is no error yet (a crash may have cut its writing): next_trouble() says why. A KEY that was overwritten already
+  /// is stood in for by KEY.next.
   Result<void> load(std::span<SecretText const> passphrases);
 
   /// Whether KEY's file is closed with a passphrase.
@@ -52,6 +54,7 @@ class KeyFiles {
 
  private:
   Result<SigningKey> read(std::string const& name, std::span<SecretText const> passphrases);
+  bool overwritten() const;
   Result<void> replace_key();
   std::string next_name() const { return name_ + ".next"; }
 

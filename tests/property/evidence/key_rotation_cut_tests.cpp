@@ -140,6 +140,19 @@ std::string wrong_with_vault(SimulatedDisk& disk, std::vector<std::string> const
   return {};
 }
 
+/// Of the file that holds the first key: its bytes must be gone before its name is.
+std::string wrong_order(std::vector<std::string> const& trace) {
+  auto const at = [&](std::string_view step) {
+    return std::find_if(trace.begin(), trace.end(), [&](std::string const& line) { return line.starts_with(step); });
+  };
+  auto const renamed = at("rename k/log.pem.next");
+  auto const wiped = at("write k/log.pem ");
+  auto const synced =
+      std::find_if(wiped, trace.end(), [](std::string const& line) { return line == "sync k/log.pem"; });
+  if (renamed == trace.end() || wiped == trace.end()) return "no step wiped the old key, or none named the new one";
+  return synced < renamed ? std::string{} : "the old key lost its name before its bytes";
+}
+
 /// What is wrong after the next start, which rotates once more.
 std::string wrong_at_next_start(SimulatedDisk& disk, Session const& before) {
   Session next(disk, 1'000);
@@ -216,6 +229,7 @@ TEST_CASE("P1: whatever step of a rotation the power fails at, the next start fi
     steps = disk->steps() - before;
     CHECK(disk->accusations().empty());
     CHECK(quiet.rotated_to.size() == 1);
+    CHECK(wrong_order(disk->trace()) == "");
     CHECK(disk->content("k/log.pem").find("PRIVATE KEY") != std::string::npos);
   }
   CHECK(steps > 60);
