@@ -1,10 +1,12 @@
 // impound case: opens and closes cases, puts holds on them, and says what belongs to them. Each is an entry for good.
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/anchoring.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
@@ -103,23 +105,37 @@ class SubjectSearch {
   std::uint64_t exhibits_ = 0;
 };
 
-Result<evidence::Cases> read_cases(Settings const& settings, SubjectSearch* search = nullptr) {
-  IMPOUND_TRY(reading, VaultReading::open(settings));
-  evidence::Cases cases;
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
-    cases.take(entry);
-    if (search != nullptr) search->take(entry);
-    return ok();
-  }));
-  return cases;
-}
+/// What the log has of cases, read on as it grows.
+class CasesRead {
+ public:
+  Result<void> read_on(Settings const& settings, SubjectSearch* search = nullptr) {
+    IMPOUND_TRY(reading, VaultReading::open(settings));
+    return reading.each(read_, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+      cases_.take(entry);
+      if (search != nullptr) search->take(entry);
+      read_ = entry.index + 1;
+      return ok();
+    });
+  }
+  evidence::Cases const& cases() const { return cases_; }
 
-/// Takes the vault and logs one entry.
-Result<void> record(Settings const& settings, EntryDraft draft, Invocation& invocation) {
+ private:
+  evidence::Cases cases_;
+  std::uint64_t read_ = 0;
+};
+
+/// Takes the vault and logs one entry, if `judge` allows it: before anything is written, so that what cannot be leaves
+/// no trace, and again under the vault's lock, for another may have been faster. `judge` fills in what it finds.
+Result<void> record(Settings const& settings, EntryDraft draft, Invocation& invocation,
+                    std::function<Result<void>(Json&)> const& judge) {
+  IMPOUND_CHECK(judge(draft.body));
   IMPOUND_TRY(session, Session::open(settings, "case", invocation.clock, invocation.randomness));
-  auto const recorded = session->recorder().record(std::move(draft));
-  auto const closed = session->close(recorded ? "done" : "error");
-  if (!recorded) return recorded.error();
+  Result<void> done = judge(draft.body);
+  if (done)
+    if (auto recorded = session->recorder().record(std::move(draft)); !recorded) done = std::move(recorded).error();
+  auto const closed = session->close(done ? "done" : "error");
+  if (!done) return done;
+  say_if_due(*session, settings.timestamps, invocation.common.quiet);
   return closed;
 }
 
@@ -133,13 +149,18 @@ Result<CaseState> change(CaseCommand const& asked, std::string const& kind, Json
   IMPOUND_CHECK(add_text(body, "authority", asked.authority));
   IMPOUND_CHECK(add_text(body, "why", asked.why));
   IMPOUND_TRY(settings, effective_settings(invocation.common));
-  // Judged before anything is written: what cannot be must leave no trace.
-  IMPOUND_TRY(cases, read_cases(settings));
-  IMPOUND_CHECK((cases.*may)(name));
-  CaseState const* const before = cases.find(name);
-  CaseState const state = before == nullptr ? CaseState{} : *before;
-  IMPOUND_CHECK(record(settings, EntryDraft{kind, std::move(body), name, {}, {}, who(settings), {}}, invocation));
-  return state;
+  CasesRead read;
+  CaseState before;
+  auto const judge = [&](Json&) -> Result<void> {
+    IMPOUND_CHECK(read.read_on(settings));
+    IMPOUND_CHECK((read.cases().*may)(name));
+    CaseState const* const found = read.cases().find(name);
+    before = found == nullptr ? CaseState{} : *found;
+    return ok();
+  };
+  IMPOUND_CHECK(
+      record(settings, EntryDraft{kind, std::move(body), name, {}, {}, who(settings), {}}, invocation, judge));
+  return before;
 }
 
 Result<void> assign(CaseCommand const& asked, Invocation& invocation) {
@@ -148,13 +169,19 @@ Result<void> assign(CaseCommand const& asked, Invocation& invocation) {
   Json body = Json::object();
   IMPOUND_CHECK(add_text(body, "why", asked.why));
   IMPOUND_TRY(settings, effective_settings(invocation.common));
-  IMPOUND_TRY(cases, read_cases(settings, &search));
-  IMPOUND_CHECK(cases.may_assign(name));
-  IMPOUND_TRY(subject, search.found());
-  body["subject"] = subject.text();
-  IMPOUND_CHECK(
-      record(settings, EntryDraft{"case.assigned", std::move(body), name, {}, {}, who(settings), {}}, invocation));
-  std::printf("assigned  %s to %s\n", subject.text().c_str(), name.text().c_str());
+  CasesRead read;
+  std::string subject;
+  auto const judge = [&](Json& into) -> Result<void> {
+    IMPOUND_CHECK(read.read_on(settings, &search));
+    IMPOUND_CHECK(read.cases().may_assign(name));
+    IMPOUND_TRY(found, search.found());
+    subject = found.text();
+    into["subject"] = subject;
+    return ok();
+  };
+  IMPOUND_CHECK(record(settings, EntryDraft{"case.assigned", std::move(body), name, {}, {}, who(settings), {}},
+                       invocation, judge));
+  std::printf("assigned  %s to %s\n", subject.c_str(), name.text().c_str());
   return ok();
 }
 
@@ -162,8 +189,9 @@ char const* word(CaseState const& state) { return !state.opened ? "unopened" : s
 
 Result<void> list(CaseCommand const& asked, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
-  IMPOUND_TRY(cases, read_cases(settings));
-  for (auto const& [name, state] : cases.by_name()) {
+  CasesRead read;
+  IMPOUND_CHECK(read.read_on(settings));
+  for (auto const& [name, state] : read.cases().by_name()) {
     if (asked.json) {
       Json one{{"case", name},
                {"state", word(state)},

@@ -30,7 +30,8 @@ struct ExportOptions {
 /// Where the export goes: a new file (written whole, then renamed into place) or stdout.
 class Output {
  public:
-  static Result<Output> open(std::string const& path) {
+  /// Judges the place; nothing is written yet.
+  static Result<Output> at(std::string const& path) {
     Output output;
     if (path.empty()) return output;
     FilePlace const place = file_place(path);
@@ -39,10 +40,14 @@ class Output {
     if (folder->facts_of(output.name_))
       return Error{Code::usage, "the file is there already", path,
                    "Name a new one with --output; an export never overwrites"};
-    IMPOUND_TRY(file, DiskFile::open(*folder, output.name_ + ".part", Open::create));
     output.folder_ = std::move(folder);
-    output.file_ = std::move(file);
     return output;
+  }
+  Result<void> begin() {
+    if (!folder_) return ok();
+    IMPOUND_TRY(file, DiskFile::open(*folder_, name_ + ".part", Open::create));
+    file_ = std::move(file);
+    return ok();
   }
   Result<void> add(std::string const& text) {
     digest_.add(bytes_of(text));
@@ -108,17 +113,24 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
+  IMPOUND_TRY(output, Output::at(options.output));
   // The entry about the export needs the vault's holder; opened first, so that nothing is written that nobody logs.
   auto session = Session::open(settings, "export", invocation.clock, invocation.randomness);
   if (!session) return with_init_hint(std::move(session).error(), settings);
+  bool cut = false;
   if (Anchoring anchoring{*session.value(), settings, std::move(authorities), policy}; anchoring.configured()) {
     // What is handed on has its timestamp before it leaves, if that can be had.
     anchoring.want(true);
     auto const standing = anchoring.wait(timestamp_wait, invocation.interrupt.descriptor());
     if (!standing.anchored) Terminal{invocation.common.quiet}.say(text(standing));
+    cut = invocation.interrupt.asked();
+  }
+  if (cut) {
+    IMPOUND_CHECK(session.value()->close("signal"));
+    return Error{Code::cancelled, "interrupted before anything was exported", options.output, {}};
   }
   IMPOUND_TRY(reading, VaultReading::open(settings));
-  IMPOUND_TRY(output, Output::open(options.output));
+  IMPOUND_CHECK(output.begin());
   auto entries = write_entries(options, reading, output);
   if (entries) {
     if (auto finished = output.finish(); !finished) entries = std::move(finished).error();

@@ -99,7 +99,7 @@ class Fetch {
     worst = worse(worst, tell_outcomes());
     if (acquisitions_.idle() && all_begun && !capture_cut_) {
       tell_timestamp();
-      return worst;
+      return interrupt_.asked() ? ExitCode::interrupted : worst;
     }
     acquisitions_.interrupt();
     terminal_.say("interrupted; what is there stays in staging, and the same command goes on from it");

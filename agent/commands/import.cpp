@@ -12,6 +12,7 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/anchoring.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/past.h"
 #include "agent/work/places.h"
@@ -351,6 +352,7 @@ Result<ExitCode> run(ImportOptions const& options, Invocation& invocation) {
   auto const closed = session.value()->close(code ? "done" : cut ? "signal" : "error");
   if (!code) return code;
   if (!closed) return closed.error();
+  say_if_due(*session.value(), order.settings.timestamps, invocation.common.quiet, true);
   return code;
 }
 

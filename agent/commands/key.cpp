@@ -15,7 +15,6 @@ namespace impound::agent {
 namespace {
 
 struct KeyCommand {
-  std::string action;
   std::string passphrase_file;
   std::string reason;
   bool json = false;
@@ -87,21 +86,25 @@ Result<void> rotate(KeyCommand const& asked, Invocation& invocation) {
 }  // namespace
 
 void add_key(ProgramLine& program, Invocation& invocation) {
-  auto const options = std::make_shared<KeyCommand>();
-  CommandLine command = program.command(
-      "key", "show: the log's public keys, newest first; rotate: hands the log on to a new key",
-      [options, &invocation] {
-        invocation.chosen = [options, &invocation] {
-          auto const done = options->action == "show" ? show(*options, invocation) : rotate(*options, invocation);
-          return done ? ExitCode::done : tell(done.error());
-        };
-      });
-  command.choice("ACTION", options->action, "show or rotate", {"show", "rotate"}, CommandLine::Need::required);
-  command.option("--passphrase-file", options->passphrase_file,
-                 "rotate: encrypts the new key with the first line of this file (else with the passphrase in use)");
-  command.option("--reason", options->reason, "rotate: why, as the log shall say it, at most 500 bytes");
-  command.flag("--json", options->json, "show: an object a line");
-  add_common_options(command, invocation.common);
+  auto const asked = std::make_shared<KeyCommand>();
+  program.group("key", "the log's signing key: its public keys so far, or a new one in its place");
+  auto const does = [asked, &invocation](Result<void> (*what)(KeyCommand const&, Invocation&)) {
+    return [asked, &invocation, what] {
+      invocation.chosen = [asked, &invocation, what] {
+        auto const done = what(*asked, invocation);
+        return done ? ExitCode::done : tell(done.error());
+      };
+    };
+  };
+  CommandLine shown = program.command("key", "show", "the log's public keys, newest first", does(show));
+  shown.flag("--json", asked->json, "an object a line");
+  add_common_options(shown, invocation.common);
+
+  CommandLine rotated = program.command("key", "rotate", "hands the log on to a new key, signed by both", does(rotate));
+  rotated.option("--passphrase-file", asked->passphrase_file,
+                 "encrypts the new key with the first line of this file (else with the passphrase in use)");
+  rotated.option("--reason", asked->reason, "why, as the log shall say it, at most 500 bytes");
+  add_common_options(rotated, invocation.common);
 }
 
 }  // namespace impound::agent

@@ -5,6 +5,7 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/anchoring.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
 #include "evidence/formats/canonical_json.h"
@@ -45,6 +46,7 @@ Result<void> run(NoteCommand const& asked, Invocation& invocation) {
   auto const closed = session->close(noted ? "done" : "error");
   if (!noted) return noted.error();
   IMPOUND_CHECK(closed);
+  say_if_due(*session, settings.timestamps, invocation.common.quiet);
   std::printf("noted  %s\n", noted.value().text().c_str());
   return ok();
 }

@@ -35,6 +35,7 @@ Result<ExitCode> timestamp(Invocation& invocation) {
   }
   IMPOUND_CHECK(session.value()->close(invocation.interrupt.asked() ? "signal" : "done"));
   std::printf("%s\n", text(standing).c_str());
+  if (!standing.anchored && invocation.interrupt.asked()) return ExitCode::interrupted;
   return standing.anchored ? ExitCode::done : ExitCode::failed;
 }
 

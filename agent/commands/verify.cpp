@@ -176,8 +176,11 @@ Result<bool> verify(VerifyCommand const& asked, Invocation& invocation) {
     terminal.status("verifying  " + bytes_text(hashed) + " of " + bytes_text(all) + ", " +
                     std::to_string(all == 0 ? 100 : hashed * 100 / all) + " %");
   };
+  options.cancelled = [&] { return invocation.interrupt.asked(); };
   Verdict verdict = evidence::verify_vault(*disk.value(), options);
   terminal.clear();
+  if (verdict.interrupted)
+    return Error{Code::cancelled, "interrupted: nothing is said of the vault", folder, "Verify again, to its end"};
   if (!state)
     verdict.not_checked.push_back(
         "whether the vault was rolled back: the memory beside it is not here, and only kept checkpoints (--checkpoint) "

@@ -23,11 +23,13 @@ std::string list(std::vector<std::string> const& texts) {
 char const* word_of(Pick pick) { return pick == Pick::all ? "all" : pick == Pick::none ? "none" : "matched"; }
 
 void add_timestamps(std::ostringstream& out, TimestampSettings const& timestamps) {
-  out << "\n[timestamps]\nrequired = " << timestamps.required << "\nanchor_every = \""
-      << timestamps.anchor_every.count() << "s\"\nanchor_entries = " << timestamps.anchor_entries << "\n";
+  out << "\n[timestamps]\n";
+  if (!timestamps.authorities.empty()) out << "required = " << timestamps.required << "\n";
+  out << "anchor_every = \"" << timestamps.anchor_every.count() << "s\"\nanchor_entries = " << timestamps.anchor_entries
+      << "\n";
   for (AuthoritySettings const& authority : timestamps.authorities)
-    out << "\n[[timestamps.authority]]\nname = " << quoted(authority.name) << "\nurl = " << quoted(authority.url)
-        << "\nca_file = " << quoted(authority.ca_file) << "\n";
+    out << "\n[[timestamps.authority]]\nname = " << quoted(authority.name)
+        << "\nurl = " << quoted(authority.logged_url()) << "\nca_file = " << quoted(authority.ca_file) << "\n";
 }
 
 }  // namespace

@@ -9,11 +9,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "evidence/values/authority_name.h"
+
 namespace impound::agent {
 
 namespace {
 
-constexpr std::size_t authorities_max = 50;  // an entry holds no longer list
 constexpr std::size_t checkpoint_copies_max = 16;
 
 /// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
@@ -212,8 +213,6 @@ Result<void> read_source(Section in, Settings& to) {
   return ok();
 }
 
-bool authority_name(std::string const& name) { return CaseName::parse(name).has_value(); }  // the same alphabet
-
 Result<void> read_authority(Section in, TimestampSettings& to) {
   AuthoritySettings authority;
   IMPOUND_CHECK(in.text("name", authority.name));
@@ -224,10 +223,13 @@ Result<void> read_authority(Section in, TimestampSettings& to) {
   for (auto const& [key, value] :
        {std::pair{"name", &authority.name}, std::pair{"url", &authority.url}, std::pair{"ca_file", &authority.ca_file}})
     if (value->empty()) return in.wrong(in.table_, key, "is missing");
-  if (!authority_name(authority.name))
+  if (!authority_name_allowed(authority.name))
     return in.wrong(*in.table_.get("name"), "name", "must be [a-z0-9][a-z0-9._-]*, at most 64 characters");
   for (AuthoritySettings const& other : to.authorities)
-    if (other.name == authority.name) return in.wrong(in.table_, "name", "\"" + authority.name + "\" stands twice");
+    if (other.name == authority.name)
+      return in.wrong(in.table_, "name", "\"" + authority.name + "\" stands twice");
+    else if (other.url == authority.url)
+      return in.wrong(in.table_, "url", "is that of \"" + other.name + "\" as well: one authority is not two");
   to.authorities.push_back(std::move(authority));
   return ok();
 }
@@ -248,13 +250,16 @@ Result<void> read_timestamps(Section in, toml::node const* authorities, Timestam
   in.known("authority");
   IMPOUND_CHECK(in.done());
   if (to.anchor_entries == 0) return in.wrong(*in.table_.get("anchor_entries"), "anchor_entries", "must not be 0");
+  if (to.authorities.empty() && in.table_.contains("required"))
+    return in.wrong(*in.table_.get("required"), "required", "needs [[timestamps.authority]], twice or more");
   if (to.authorities.empty()) return ok();
   if (to.authorities.size() < 2)
     return in.wrong(in.table_, "authority", "must stand there twice or more: one authority can be wrong, or gone");
   if (to.authorities.size() > authorities_max)
     return in.wrong(in.table_, "authority", "stands there more than " + std::to_string(authorities_max) + " times");
+  toml::node const* const said = in.table_.get("required");
   if (to.required == 0 || to.required > to.authorities.size())
-    return in.wrong(*in.table_.get("required"), "required",
+    return in.wrong(said == nullptr ? static_cast<toml::node const&>(in.table_) : *said, "required",
                     "must be 1 to " + std::to_string(to.authorities.size()) + ", the number of authorities");
   return ok();
 }

@@ -33,6 +33,11 @@ struct AuthoritySettings {
   std::string name;     // a file's name in the vault: [a-z0-9][a-z0-9._-]*, at most 64 characters
   std::string url;      // the operator's word: exempt from the address table for exactly its host and port
   std::string ca_file;  // PEM: the roots that its tokens may chain to
+  /// As the log may name it: some authorities are paid for with a key in the query.
+  std::string logged_url() const {
+    std::size_t const query = url.find('?');
+    return query == std::string::npos ? url : url.substr(0, query) + "?...";
+  }
 };
 
 struct TimestampSettings {

@@ -18,6 +18,7 @@ std::string does_not_start(fetchers::Ended const& event) {
 }  // namespace
 
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
+  IMPOUND_CHECK(session_.look_for_room());
   if (!swarm_) return let_run();
   IMPOUND_TRY(event, swarm_->next(wait, wake_descriptor));
   while (event) {

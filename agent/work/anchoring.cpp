@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "agent/service/terminal.h"
 #include "evidence/checkpoint.h"
 #include "evidence/custody_log.h"
 #include "evidence/formats/digests.h"
@@ -29,13 +30,14 @@ AnchorRules rules_of(TimestampSettings const& settings) {
           .entries = settings.anchor_entries};
 }
 
-/// Whether an attempt of an earlier run asks the same authorities, under the same names and roots, for as many tokens.
+/// Whether an attempt of an earlier run asks the same authorities, under the same names, URLs and roots, for as many
+/// tokens.
 bool same_policy(evidence::StampingAttempt const& attempt, TimestampSettings const& settings,
                  std::vector<evidence::TimestampAuthority> const& authorities) {
   return attempt.required == settings.required &&
          std::equal(attempt.authorities.begin(), attempt.authorities.end(), authorities.begin(), authorities.end(),
                     [](evidence::AskedAuthority const& asked, evidence::TimestampAuthority const& now) {
-                      return asked.name == now.name && asked.roots_sha256 == now.roots.sha256();
+                      return asked.name == now.name && asked.url == now.url && asked.roots_sha256 == now.roots.sha256();
                     });
 }
 
@@ -46,7 +48,7 @@ Anchoring::Anchoring(Session& session, Settings const& settings, std::vector<evi
     : session_(session),
       settings_(settings.timestamps),
       authorities_(std::move(authorities)),
-      client_(session.clock(), policy, settings.user_agent, [this] { return stopping_.load(); }),
+      client_(session.clock(), settings.timestamps, policy, settings.user_agent, [this] { return stopping_.load(); }),
       told_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       schedule_(rules_of(settings.timestamps),
                 remembered(session.state(), authorities_, session.clock(), AnchorRules{}.gap_us_max)) {
@@ -109,8 +111,8 @@ Anchoring::Standing Anchoring::wait(std::chrono::milliseconds longest, int wake_
       if (!configured() || now.anchored || failed_ >= wanted_ || left <= 0) return now;
       std::int64_t const boot = session_.clock().boot_us();
       auto const step = schedule_.next(boot);
-      bool const later =
-          step.kind == AnchorSchedule::Step::wait && (!step.wake_us || *step.wake_us > boot + left * 1000);
+      bool const later = not_before_us_ > boot + left * 1000 || (step.kind == AnchorSchedule::Step::wait &&
+                                                                 (!step.wake_us || *step.wake_us > boot + left * 1000));
       if (!working_ && later) return now;
     }
     pollfd both[] = {{told_.number(), POLLIN, 0}, {wake_descriptor, POLLIN, 0}};
@@ -125,18 +127,14 @@ Anchoring::Standing Anchoring::wait(std::chrono::milliseconds longest, int wake_
 }
 
 void Anchoring::run() {
-  auto const went_wrong = [this](Result<void> const& done) {
-    if (done || stopping_) return false;
-    spdlog::error("timestamps: {}", line(done.error()));
-    return true;
-  };
-  std::int64_t not_before = went_wrong(take_up()) ? session_.clock().boot_us() + pause_after_error_us : 0;
+  bool taken_up = false;
   std::unique_lock hold{lock_};
   while (!stopping_) {
     std::int64_t const now = session_.clock().boot_us();
     schedule_.fresh(fresh(), now);
-    AnchorSchedule::Step const step = now < not_before ? AnchorSchedule::Step{} : schedule_.next(now);
-    if (step.kind == AnchorSchedule::Step::wait) {
+    AnchorSchedule::Step const step = now < not_before_us_ ? AnchorSchedule::Step{} : schedule_.next(now);
+    bool const take_up_now = !taken_up && now >= not_before_us_;
+    if (step.kind == AnchorSchedule::Step::wait && !take_up_now) {
       std::chrono::microseconds sleep = look_every;
       if (step.wake_us)
         sleep = std::min(sleep, std::chrono::microseconds{std::max<std::int64_t>(0, *step.wake_us - now)});
@@ -146,12 +144,17 @@ void Anchoring::run() {
     }
     working_ = true;
     hold.unlock();
-    Result<void> const done = step.kind == AnchorSchedule::Step::begin ? begin() : ask(step.authorities);
-    bool const wrong = went_wrong(done);
+    // Nothing new is asked for before it is known what earlier runs asked for.
+    Result<void> const done = take_up_now                                ? take_up()
+                              : step.kind == AnchorSchedule::Step::begin ? begin()
+                                                                         : ask(step.authorities);
+    if (take_up_now && done) taken_up = true;
+    bool const wrong = !done && !stopping_;
+    if (wrong) spdlog::error("timestamps: {}", line(done.error()));
     hold.lock();
     working_ = false;
     if (wrong) {
-      not_before = session_.clock().boot_us() + pause_after_error_us;
+      not_before_us_ = session_.clock().boot_us() + pause_after_error_us;
       failed_ = wanted_;
     }
     tell();
@@ -188,9 +191,13 @@ Result<std::vector<std::optional<evidence::KeptToken>>> Anchoring::tokens_there(
   return tokens;
 }
 
-/// Of the attempts that earlier runs left open the newest goes on, if the settings still say what it says.
+/// Of the attempts that earlier runs left open the newest goes on, if the settings still say what it says. What went
+/// wrong is tried again later, so it begins afresh.
 Result<void> Anchoring::take_up() {
+  round_.reset();
+  left_over_.clear();
   for (auto const& [id, attempt] : session_.past().stamping().open()) {
+    if (closed_.contains(id)) continue;
     auto note = read_whole(session_.disk(), attempt.checkpoint.file, note_bytes_max);
     bool const whole = note && sha256(bytes_of(note.value())) == attempt.checkpoint.sha256;
     Round round{id, attempt, whole ? std::move(note).value() : std::string(), {}};
@@ -324,8 +331,7 @@ void Anchoring::settle_round() {
 }
 
 Result<void> Anchoring::supersede_left_over(std::uint64_t by) {
-  for (Round const& round : left_over_) IMPOUND_CHECK(write_result(round, by));
-  left_over_.clear();
+  for (; !left_over_.empty(); left_over_.erase(left_over_.begin())) IMPOUND_CHECK(write_result(left_over_.front(), by));
   return ok();
 }
 
@@ -363,7 +369,18 @@ Result<void> Anchoring::write_result(Round const& round, std::optional<std::uint
   Json body = evidence::result_body(round.body, std::move(tokens), std::move(failed), superseded_by);
   IMPOUND_CHECK(
       session_.recorder().record(EntryDraft{"timestamp.result", std::move(body), {}, {}, round.attempt, {}, {}}));
+  closed_.insert(round.attempt);
   return ok();
+}
+
+void say_if_due(Session& session, TimestampSettings const& settings, bool quiet, bool result) {
+  if (settings.authorities.empty()) return;
+  Unanchored const left = session.past().unanchored();
+  std::int64_t const now = session.clock().utc_us();
+  std::int64_t const since = utc_us_from(left.since_utc).value_or(now);
+  bool const old = now - since >= std::chrono::microseconds{settings.anchor_every}.count();
+  if (old || result || left.result || left.entries + session.recorder().recorded() >= settings.anchor_entries)
+    Terminal{quiet}.say("timestamp due: the next fetch, watch, export or timestamp asks for it");
 }
 
 std::string text(Anchoring::Standing const& standing) {

@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "agent/work/authorities.h"
@@ -88,12 +89,18 @@ class Anchoring {
   std::uint64_t asked_size_ = 0;
   unsigned wanted_ = 0, begun_ = 0, served_ = 0, failed_ = 0;  // wishes, by number
   bool working_ = false;
+  std::int64_t not_before_us_ = 0;  // on the boot clock; after an error of our own nothing is tried for a minute
 
   // the thread's alone
   std::optional<Round> round_;
   std::vector<Round> left_over_;  // of earlier runs, not to be gone on with
+  std::set<EntryId> closed_;      // attempts whose result this run has written
   std::thread thread_;
 };
+
+/// For a command that asks for no timestamp itself: says so when one is due by the rules of the settings, or for the
+/// `result` that it has just written.
+void say_if_due(Session& session, TimestampSettings const& settings, bool quiet, bool result = false);
 
 /// A line for a person: "anchored: …" or "timestamp pending: …".
 std::string text(Anchoring::Standing const& standing);

@@ -7,6 +7,7 @@
 #include "agent/service/terminal.h"
 #include "agent/work/past.h"
 #include "evidence/formats/hex.h"
+#include "evidence/values/must.h"
 #include "evidence/values/utc_time.h"
 
 namespace impound::agent {
@@ -51,9 +52,15 @@ Json read_memory(Disk& state) {
   return ours ? memory : Json::object();
 }
 
-/// A wall-clock time of the memory on this boot's clock: no later than `latest_us` from now.
-std::optional<std::int64_t> on_boot_clock(Json const& from, char const* field, Clock& clock, std::int64_t latest_us) {
-  auto const text = text_field(from, field);
+/// A time of the memory on this boot's clock: no later than `latest_us` from now. Within the same boot that clock alone
+/// counts, which nobody sets; over a restart of the machine the wall clock is all there is.
+std::optional<std::int64_t> on_boot_clock(Json const& from, std::string const& field, Clock& clock,
+                                          std::int64_t latest_us) {
+  auto const boot_us = count_field(from, (field + "_boot_us").c_str());
+  if (boot_us && text_field(from, "boot_id") == clock.boot_id())
+    return std::min(static_cast<std::int64_t>(std::min<std::uint64_t>(*boot_us, INT64_MAX)),
+                    clock.boot_us() + latest_us);
+  auto const text = text_field(from, (field + "_utc").c_str());
   auto const utc = text ? utc_us_from(*text) : std::nullopt;
   if (!utc) return std::nullopt;
   return clock.boot_us() + std::min(*utc - clock.utc_us(), latest_us);
@@ -67,23 +74,30 @@ Result<std::vector<evidence::TimestampAuthority>> timestamp_authorities(Timestam
     auto const url = fetchers::Url::parse(one.url);
     if (!url)
       return Error{Code::usage, "timestamps.authority \"" + one.name + "\" has no good url: " + url.error().what,
-                   one.url, "Write it as http://HOST[:PORT]/PATH or https://…"};
+                   one.logged_url(), "Write it as http://HOST[:PORT]/PATH or https://…"};
     IMPOUND_TRY(roots, roots_of(one));
-    authorities.push_back({one.name, one.url, std::move(roots)});
+    for (evidence::TimestampAuthority const& other : authorities)
+      if (other.roots.sha256() == roots.sha256())
+        return Error{Code::usage, "timestamps.authority \"" + one.name + "\" has the roots of \"" + other.name + "\"",
+                     one.ca_file, "Two under the same roots are one authority: name another one's"};
+    authorities.push_back({one.name, one.logged_url(), std::move(roots)});
   }
   return authorities;
 }
 
-AuthorityClient::AuthorityClient(Clock& clock, fetchers::AddressPolicy const& policy, std::string user_agent,
-                                 std::function<bool()> cancelled)
-    : client_(clock, policy, std::move(user_agent)) {
+AuthorityClient::AuthorityClient(Clock& clock, TimestampSettings const& settings, fetchers::AddressPolicy const& policy,
+                                 std::string user_agent, std::function<bool()> cancelled)
+    : settings_(settings), client_(clock, policy, std::move(user_agent)) {
   limits_.connect_timeout = connect_within;
   limits_.timeout = answer_within;
   limits_.cancelled = std::move(cancelled);
 }
 
 Result<std::string> AuthorityClient::ask(evidence::TimestampAuthority const& authority, std::string_view query_der) {
-  IMPOUND_TRY(url, fetchers::Url::parse(authority.url));
+  auto const named = std::find_if(settings_.authorities.begin(), settings_.authorities.end(),
+                                  [&](AuthoritySettings const& one) { return one.name == authority.name; });
+  must(named != settings_.authorities.end());
+  IMPOUND_TRY(url, fetchers::Url::parse(named->url));
   fetchers::Exemption const exempt{url.host(), url.port()};
   fetchers::HttpRequest const request{
       .url = std::move(url),
@@ -91,7 +105,9 @@ Result<std::string> AuthorityClient::ask(evidence::TimestampAuthority const& aut
       .exempt = exempt};
   fetchers::HttpLimits limits = limits_;
   limits.bytes_max = evidence::timestamp_reply_bytes_max;
-  return body_of(client_.post(request, query_der, limits));
+  auto body = body_of(client_.post(request, query_der, limits));
+  if (!body) body.error().where = authority.url;
+  return body;
 }
 
 Result<std::string> AuthorityClient::fetch_crl(std::string const& text) {
@@ -112,8 +128,8 @@ std::vector<AuthorityStanding> remembered(Disk& state, std::vector<evidence::Tim
       Json const& one = *found;
       standing.tries = static_cast<unsigned>(std::min<std::uint64_t>(count_field(one, "tries").value_or(0), 1000));
       standing.reason = shown(text_field(one, "reason").value_or(""), 500);
-      standing.not_before_us = on_boot_clock(one, "not_before_utc", clock, gap_us_max).value_or(0);
-      standing.last_asked_us = on_boot_clock(one, "last_asked_utc", clock, 0);
+      standing.not_before_us = on_boot_clock(one, "not_before", clock, gap_us_max).value_or(0);
+      standing.last_asked_us = on_boot_clock(one, "last_asked", clock, 0);
     }
     standings.push_back(std::move(standing));
   }
@@ -140,8 +156,12 @@ Result<void> remember(Disk& state, std::vector<AuthorityStanding> const& authori
   for (AuthorityStanding const& one : authorities) {
     if (!one.last_asked_us) continue;
     Json& entry = memory[one.name];
-    entry = {
-        {"tries", one.tries}, {"last_asked_utc", utc(*one.last_asked_us)}, {"not_before_utc", utc(one.not_before_us)}};
+    entry = {{"tries", one.tries},
+             {"boot_id", clock.boot_id()},
+             {"last_asked_boot_us", std::max<std::int64_t>(0, *one.last_asked_us)},
+             {"last_asked_utc", utc(*one.last_asked_us)},
+             {"not_before_boot_us", std::max<std::int64_t>(0, one.not_before_us)},
+             {"not_before_utc", utc(one.not_before_us)}};
     if (!one.reason.empty()) entry["reason"] = one.reason;
   }
   std::string const text = memory.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";

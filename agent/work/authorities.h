@@ -18,19 +18,22 @@
 
 namespace impound::agent {
 
-/// Code::usage for a URL or a file of roots that is none: judged before the vault is opened.
+/// Code::usage for a URL or a file of roots that is none, or that two of them share: judged before the vault is opened.
+/// Their URLs are as the log shall name them: what stands in a query is left out.
 Result<std::vector<evidence::TimestampAuthority>> timestamp_authorities(TimestampSettings const& settings);
 
 /// Asks authorities; `cancelled` ends what is under way within a second.
 class AuthorityClient {
  public:
-  AuthorityClient(Clock& clock, fetchers::AddressPolicy const& policy, std::string user_agent,
-                  std::function<bool()> cancelled);
-  /// Code::unreachable or timeout: no reply with status 200 within 12 s. Code::refused: one that is too long.
+  AuthorityClient(Clock& clock, TimestampSettings const& settings, fetchers::AddressPolicy const& policy,
+                  std::string user_agent, std::function<bool()> cancelled);
+  /// Code::unreachable or timeout: no reply with status 200 within 12 s. Code::refused: one that is too long. `where`
+  /// is the authority's URL as the log names it.
   Result<std::string> ask(evidence::TimestampAuthority const& authority, std::string_view query_der);
   Result<std::string> fetch_crl(std::string const& url);
 
  private:
+  TimestampSettings const& settings_;
   fetchers::HttpClient client_;
   fetchers::HttpLimits limits_;
 };

@@ -4,6 +4,8 @@
 // and SIGIO are ignored: the latter's default action would end the agent when somebody opens a leased file for writing.
 #pragma once
 
+#include <atomic>
+
 namespace impound::agent {
 
 class Interrupt {
@@ -14,12 +16,12 @@ class Interrupt {
   Interrupt& operator=(Interrupt const&) = delete;
   /// Readable as soon as a signal has come. Never read it: asked() does.
   int descriptor() const { return descriptor_; }
-  /// True from the first signal on.
+  /// True from the first signal on. Any thread.
   bool asked();
 
  private:
   int descriptor_ = -1;
-  bool asked_ = false;
+  std::atomic<bool> asked_ = false;
 };
 
 }  // namespace impound::agent

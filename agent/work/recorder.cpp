@@ -73,6 +73,12 @@ Result<void> Recorder::tell_disk_full(std::string const& doing) {
   return std::move(told).error();
 }
 
+Result<void> Recorder::tell_room(std::uint64_t free_bytes) {
+  IMPOUND_CHECK(record({.kind = "limit.left", .body = {{"limit", "disk"}, {"free_bytes", json_number(free_bytes)}}}));
+  disk_full_told_ = false;
+  return ok();
+}
+
 Result<void> Recorder::publish() {
   IMPOUND_CHECK(ask({}));
   return ok();

@@ -50,8 +50,11 @@ class Recorder {
   Result<void> publish();
   /// Publishes and ends the thread. Later calls fail.
   Result<void> stop();
-  /// The disk is full, and the log is to say so: limit.reached, once in the life of this recorder.
+  /// The disk is full, and the log is to say so: limit.reached, once until there was room again.
   Result<void> tell_disk_full(std::string const& doing);
+  bool disk_full_told() const { return disk_full_told_.load(); }
+  /// limit.left: there is room again.
+  Result<void> tell_room(std::uint64_t free_bytes);
   /// Entries that were acknowledged so far, those about timestamps not counted. Any thread.
   std::uint64_t recorded() const { return recorded_.load(); }
 

@@ -31,6 +31,8 @@ namespace {
 
 constexpr std::uint64_t publish_bytes_min = 1024 * 1024;
 constexpr std::uint64_t start_bytes_min = 4 * 1024 * 1024;
+// So much more than that and the reserve together that the log does not fill up with a disk that is now full, now not.
+constexpr std::uint64_t room_again_bytes = 32 * 1024 * 1024;
 
 std::string login_name() {
   passwd const* const account = ::getpwuid(::getuid());
@@ -192,9 +194,15 @@ Result<void> Session::keep_reserve() {
   IMPOUND_CHECK(evidence::make_reserve(disk()));
   auto const free = disk().free_bytes();
   if (!past_.disk_full() || !free || free.value() < start_bytes_min) return ok();
-  IMPOUND_CHECK(recorder_->record(
-      EntryDraft{"limit.left", {{"limit", "disk"}, {"free_bytes", json_number(free.value())}}, {}, {}, {}, {}, {}}));
-  return ok();
+  return recorder_->tell_room(free.value());
+}
+
+Result<void> Session::look_for_room() {
+  if (!recorder_->disk_full_told()) return ok();
+  auto const free = disk().free_bytes();
+  if (!free || free.value() < room_again_bytes) return ok();
+  IMPOUND_CHECK(evidence::make_reserve(disk()));
+  return recorder_->tell_room(free.value());
 }
 
 void Session::disk_full(std::string const& doing) {

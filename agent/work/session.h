@@ -77,6 +77,8 @@ class Session {
   EntryId new_id() { return EntryId::make(clock_, randomness_); }
   /// Something could not be written for lack of room: the reserve is given back if it is needed, and the log is told.
   void disk_full(std::string const& doing);
+  /// While work goes on: once there is room again after a full disk, the log says that and the reserve is back.
+  Result<void> look_for_room();
   /// Opened at the first capture.
   Result<evidence::WarcWriter*> warc();
   /// Lines about the start that the operator should see ("taken up after a crash: …").

@@ -108,6 +108,7 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
 
 /// Nothing runs and nothing is due: time for what can wait.
 Result<void> Watcher::wait_idly(std::chrono::milliseconds wait) {
+  IMPOUND_CHECK(session_.look_for_room());
   {
     std::jthread const digesting = digests_.begin();  // ends with this scope
     pollfd waiting{interrupt_.descriptor(), POLLIN, 0};

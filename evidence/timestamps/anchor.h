@@ -29,7 +29,7 @@ namespace impound::evidence {
 
 struct TimestampAuthority {
   std::string name;  // [a-z0-9][a-z0-9._-]{0,63}
-  std::string url;
+  std::string url;   // as the log shall name it: a query may hold a password
   TrustedRoots roots;
 };
 

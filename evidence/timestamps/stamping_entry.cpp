@@ -139,8 +139,6 @@ Result<AskedAuthority> authority_from(Json const& json) {
 
 }  // namespace
 
-bool authority_name_allowed(std::string_view name) { return CaseName::parse(name).has_value(); }  // the same form
-
 std::string checkpoint_file(std::uint64_t size) { return "log/checkpoints/" + std::to_string(size); }
 std::string timestamp_folder(std::uint64_t size) { return "timestamps/" + std::to_string(size); }
 std::string token_file(std::uint64_t size, std::string_view authority) {

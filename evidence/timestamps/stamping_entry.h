@@ -20,16 +20,11 @@
 #include <vector>
 
 #include "evidence/formats/canonical_json.h"
+#include "evidence/values/authority_name.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/result.h"
 
 namespace impound::evidence {
-
-/// Authorities of one attempt, and tokens of one result: no entry holds a longer list.
-inline constexpr std::size_t authorities_max = 50;
-
-/// [a-z0-9][a-z0-9._-]{0,63}: an authority's name becomes a file's.
-bool authority_name_allowed(std::string_view name);
 
 /// timestamp.attempt and timestamp.result: no timestamp is asked for because of them.
 inline bool is_about_timestamps(std::string_view kind) { return kind.starts_with("timestamp."); }
@@ -68,7 +63,7 @@ struct KeptToken {
 
 struct AskedAuthority {
   std::string name;
-  std::string url;
+  std::string url;  // without what a query in it says
   std::vector<Sha256> roots_sha256;
 };
 

@@ -185,6 +185,10 @@ bool LogCheck::walk_to(std::uint64_t size, PartialTiles const& partial) {
   unsigned gone_in_a_row = 0;
   Leaves leaves;
   while (size_ < size) {
+    if (cancelled_ && cancelled_()) {
+      verdict_->interrupted = true;
+      return false;
+    }
     std::uint64_t const index = size_ / tile_width;
     auto const have = static_cast<unsigned>(size_ % tile_width);
     auto const width = static_cast<unsigned>(std::min<std::uint64_t>(tile_width, size - index * tile_width));

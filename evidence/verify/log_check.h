@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -26,8 +27,12 @@ using PartialTiles = std::map<std::string, std::string>;
 
 class LogCheck {
  public:
-  LogCheck(Disk& vault, Verdict& verdict)
-      : vault_(&vault), verdict_(&verdict), entries_(of_entries_), keys_(of_entries_) {}
+  LogCheck(Disk& vault, Verdict& verdict, std::function<bool()> cancelled)
+      : vault_(&vault),
+        verdict_(&verdict),
+        cancelled_(std::move(cancelled)),
+        entries_(of_entries_),
+        keys_(of_entries_) {}
   LogCheck(LogCheck const&) = delete;
   LogCheck& operator=(LogCheck const&) = delete;
 
@@ -37,8 +42,9 @@ class LogCheck {
     if (size > 0) entries_.want_time_of(size - 1);
   }
 
-  /// Goes on to `size`. False when so much is missing that the walk was given up. What is wrong with single entries is
-  /// told after all else, by tell_of_entries(): one altered entry can make a thousand others point nowhere.
+  /// Goes on to `size`. False when it was cancelled, or so much is missing that the walk was given up. What is wrong
+  /// with single entries is told after all else, by tell_of_entries(): one altered entry can make a thousand others
+  /// point nowhere.
   bool walk_to(std::uint64_t size, PartialTiles const& partial);
 
   /// Says what differs, now that the root at the walk's end is known to be `root`. `where`: what names that root.
@@ -89,6 +95,7 @@ class LogCheck {
 
   Disk* vault_;
   Verdict* verdict_;
+  std::function<bool()> cancelled_;
   Verdict of_entries_;
   EntryCheck entries_;
   KeyCheck keys_;

@@ -38,6 +38,7 @@ class Shared {
     verdict_.bytes += bytes;
     if (options_.progress) options_.progress(bytes, all_);
   }
+  bool cancelled() const { return options_.cancelled && options_.cancelled(); }
   void count(std::uint64_t Verdict::*counter) {
     std::lock_guard const lock(mutex_);
     ++(verdict_.*counter);
@@ -63,6 +64,7 @@ Result<Hashed> hash_range(DiskFile& file, std::uint64_t offset, std::uint64_t le
   Sha256Stream digest;
   thread_local std::vector<std::byte> block(block_bytes);  // one a thread, not one a file
   while (hashed.read < length) {
+    if (shared.cancelled()) return Error{Code::cancelled, "interrupted", {}, {}};
     std::size_t const wanted = static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), length - hashed.read));
     IMPOUND_TRY(count, file.read(offset + hashed.read, std::span{block}.first(wanted)));
     if (count == 0) break;
@@ -243,6 +245,7 @@ void check_objects(Disk& vault, Named const& named, VerifyOptions const& options
   // The large ones first: at the end no thread is left alone with one.
   std::uint64_t const rounds = (small.size() + digest_lanes - 1) / digest_lanes;
   for_each_below(large.size() + rounds, options.threads, [&](std::uint64_t task) {
+    if (shared.cancelled()) return;
     if (task < large.size()) return check_large_object(vault, *large[static_cast<std::size_t>(task)], shared);
     auto const first = static_cast<std::size_t>(task - large.size()) * digest_lanes;
     check_small_objects(vault, std::span(small).subspan(first, std::min(digest_lanes, small.size() - first)), shared);
@@ -255,8 +258,9 @@ void check_records(Disk& vault, Named const& named, VerifyOptions const& options
   Shared shared(verdict, named, options);
   std::vector<std::string> files;
   for (auto const& [file, records] : named.records) files.push_back(file);
-  for_each_below(files.size(), options.threads,
-                 [&](std::uint64_t i) { check_file(vault, files[static_cast<std::size_t>(i)], named, shared); });
+  for_each_below(files.size(), options.threads, [&](std::uint64_t i) {
+    if (!shared.cancelled()) check_file(vault, files[static_cast<std::size_t>(i)], named, shared);
+  });
 }
 
 }  // namespace impound::evidence

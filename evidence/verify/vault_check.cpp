@@ -42,7 +42,8 @@ struct Kept {
 
 class Verification {
  public:
-  Verification(Disk& vault, VerifyOptions const& options) : vault_(vault), options_(options), log_(vault, verdict_) {}
+  Verification(Disk& vault, VerifyOptions const& options)
+      : vault_(vault), options_(options), log_(vault, verdict_, options.cancelled) {}
 
   Verdict run() {
     read_identity();
@@ -59,25 +60,35 @@ class Verification {
     verdict_.checkpoint_root = as_node(newest->checkpoint.root);
     for (Kept const& kept : kept_) log_.want_root_at(kept.checkpoint.size);
     check_log(*newest, partial);
+    if (cancelled()) return std::move(verdict_);
     judge_keys();
     judge_signatures();
     check_identity();
     if (!options_.log_only) {
       check_objects(vault_, named(), options_, verdict_);
       check_records(vault_, named(), options_, verdict_);
+      if (cancelled()) return std::move(verdict_);
     } else {
       verdict_.not_checked.insert(verdict_.not_checked.end(), {"objects", "warc", "timestamps"});
     }
     if (walked_) check_timestamps(vault_, log_, options_, verdict_);
+    if (cancelled()) return std::move(verdict_);
     look_for_unnamed();
+    if (cancelled()) return std::move(verdict_);
     check_kept();
     look_at_journals();
     log_.tell_of_entries(options_.held_by_writer);
+    cancelled();
     return std::move(verdict_);
   }
 
  private:
   Named& named() { return log_.entries().named(); }
+
+  bool cancelled() {
+    if (options_.cancelled && options_.cancelled()) verdict_.interrupted = true;
+    return verdict_.interrupted;
+  }
 
   void read_identity() {
     auto toml = read_whole(vault_, "vault.toml", 4 * 1024);
@@ -231,6 +242,7 @@ class Verification {
 
   void check_log(Held const& newest, PartialTiles const& partial) {
     bool const whole = log_.walk_to(newest.checkpoint.size, partial);
+    if (verdict_.interrupted) return;
     if (!whole)
       verdict_.add(What::missing, "log/tile",
                    "the log ends long before the checkpoint's " + std::to_string(newest.checkpoint.size) + " entries");
@@ -275,7 +287,7 @@ class Verification {
     for (int round = 0; round < rounds_max && (!files.empty() || some_kept_is_ahead()); ++round) {
       if (!options_.wait_for_newer) break;
       options_.wait_for_newer();
-      if (!go_on_to_newest()) break;
+      if (cancelled() || !go_on_to_newest()) break;
       std::erase_if(files,
                     [this](UnnamedFile const& file) { return !still_unnamed(vault_, file, named(), log_.size()); });
     }
@@ -336,7 +348,7 @@ class Verification {
     PartialTiles partial;
     if (!read_partial(kept.checkpoint.size, partial)) return false;
     Verdict scratch;
-    LogCheck again(vault_, scratch);
+    LogCheck again(vault_, scratch, options_.cancelled);
     again.want_root_at(kept.checkpoint.size);
     if (!again.walk_to(kept.checkpoint.size, partial)) return false;
     again.judge(kept.checkpoint.root, kept.where);

@@ -34,6 +34,8 @@ struct VerifyOptions {
   unsigned threads = 0;  // 0: one for each core
   /// Bytes hashed since the last call, and how many there are in all.
   std::function<void(std::uint64_t bytes, std::uint64_t all)> progress;
+  /// True ends the verification soon, whatever it is at; asked from all its threads.
+  std::function<bool()> cancelled;
   std::function<void()> wait_for_newer;  // beside a running writer; without it what is not named is not judged
 };
 

@@ -65,7 +65,9 @@ struct Verdict {
   std::vector<std::string> notes;
   std::vector<std::string> not_checked;
 
-  bool ok() const { return problems.empty(); }
+  bool interrupted = false;  // by the caller: then it says nothing of the vault
+
+  bool ok() const { return problems.empty() && !interrupted; }
   /// Keeps it, or counts it.
   void add(What what, std::string where, std::string detail);
   void add_erased(std::string what, std::string where, std::uint64_t by_entry);

@@ -66,6 +66,20 @@ def test_what_cannot_be_is_refused_and_leaves_no_trace(world):
     unharmed(world)
 
 
+def test_of_many_who_open_a_case_at_once_one_does(world):
+    world.init()
+    for number in range(6):
+        name = f"race-{number}"
+        at_once = [world.start_impound("case", "open", name) for _ in range(6)]
+        codes = [one.wait() for one in at_once]
+        assert set(codes) <= {0, 1, 3} and codes.count(0) <= 1, (codes, [one.output() for one in at_once])
+        if 0 not in codes:
+            world.impound("case", "open", name)
+    opened = [one["case"] for one in world.of_kind("case.opened")]
+    assert len(opened) == len(set(opened)) == 6, opened
+    unharmed(world)
+
+
 def test_a_case_that_nobody_opened_is_listed_and_can_be_opened(world):
     world.init()
     harness.write_bytes(world.folder / "mail.eml", 1000, "mail")

@@ -146,6 +146,13 @@ def test_openssl_reads_the_key_with_and_without_a_passphrase(world):
     world.impound("verify", world.folder / "second")
 
 
+def test_arguments_of_the_other_action_are_refused(world):
+    world.init()
+    for words in (["show", "--reason", "x"], ["show", "--passphrase-file", "x"], ["rotate", "--json"], ["show", "rotate"], [], ["other"]):
+        world.refused(2, "key", *words)
+    assert world.impound("key", "show", "--json").json()["current"] is True
+
+
 def test_a_rotation_is_followed_from_the_old_key_and_from_the_new(world):
     world.init("--operator", "A. Noone")
     kept = world.folder / "kept"

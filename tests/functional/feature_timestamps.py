@@ -1,5 +1,7 @@
 """Timestamps: two authorities over `openssl ts -reply` stamp the log's checkpoints, whatever they or the network do in between."""
 import re
+import shutil
+import signal
 import subprocess
 import time
 
@@ -277,6 +279,75 @@ def test_wrong_settings_are_judged_before_the_vault_is_opened(world):
     assert "twice or more" in world.refused(2, "timestamp").err
     world.settings("")
     assert "no time-stamping authority is set" in world.refused(2, "timestamp").err
+    shutil.copy(world.folder / "first" / "root.pem", world.folder / "second" / "root.pem")
+    world.settings(text)
+    assert "has the roots of \"first\"" in world.refused(2, "timestamp").err
+
+
+def test_a_key_in_an_authoritys_url_is_sent_and_written_nowhere(world):
+    authorities = Authorities(world)
+    world.settings(authorities.config.read_text().replace("/tsr\"", "/tsr?key=tell-nobody\""))
+    authorities.behave("second", "status 503")
+    world.init()
+    imported(world)
+    done = world.impound("timestamp", code=1)
+    assert any("?key=tell-nobody" in line for line in authorities.asked("first")), authorities.asked("first")
+    told = done.out + done.err + world.impound("status").out + world.impound("status", "--json").out
+    assert "tell-nobody" not in told and "/tsr?..." in told, told
+    for folder in (world.vault, world.state()):
+        for path in (one for one in folder.rglob("*") if one.is_file()):
+            assert b"tell-nobody" not in path.read_bytes(), path
+    assert stamps(world)[0][0]["body"]["authorities"][0]["url"].endswith("/tsr?..."), stamps(world)
+
+
+def test_an_attempt_at_another_url_is_not_gone_on_with(world):
+    authorities = Authorities(world)
+    authorities.behave("second", "reject")
+    world.init()
+    imported(world)
+    world.impound("timestamp", code=1)
+    (world.folder / "second" / "second.behaviour").unlink()
+    world.settings(authorities.config.read_text().replace("/tsr\"", "/other\""))
+    age(world)
+    world.impound("timestamp")
+    attempts, results = stamps(world)
+    assert [one["body"]["state"] for one in results] == ["superseded", "complete"], results
+    assert all(one["url"].endswith("/other") for one in attempts[1]["body"]["authorities"]), attempts
+    assert world.verify()["ok"] is True
+
+
+def test_a_command_that_asks_for_no_timestamp_says_that_one_is_due(world):
+    Authorities(world)
+    world.init()
+    assert "timestamp due" in imported(world).err
+    world.impound("timestamp")
+    entry = world.of_kind("exhibit.imported")[0]["id"]
+    assert "timestamp due" not in world.impound("note", entry, "nothing new of weight").err
+    imported(world, "more")
+    assert "timestamp due" in world.impound("note", entry, "the import before is not stamped").err
+    assert "timestamp due" in world.impound("case", "open", "another").err
+
+
+def test_a_wait_for_a_timestamp_ends_at_once_when_interrupted(world):
+    authorities = Authorities(world)
+    authorities.behave("second", "slow 600")
+    world.init()
+    imported(world)
+    running = world.start_impound("timestamp")
+    harness.wait_until(lambda: authorities.asked("second"), 30, "the second authority to be asked")
+    assert running.stop(signal.SIGINT) == 130, running.output()
+    age(world)
+    output = world.folder / "log.jsonl"
+    running = world.start_impound("export", "--log", "jsonl", "--output", output)
+    harness.wait_until(lambda: len(authorities.asked("second")) == 2, 30, "the second authority to be asked again")
+    assert running.stop(signal.SIGINT) == 130, running.output()
+    assert not output.exists() and not output.with_name("log.jsonl.part").exists()
+    output.write_text("kept")
+    before = len(authorities.asked("first"))
+    age(world)
+    assert "there already" in world.refused(2, "export", "--log", "jsonl", "--output", output).err
+    assert len(authorities.asked("first")) == before and output.read_text() == "kept", "judged before anybody is asked"
+    assert world.verify()["ok"] is True
 
 
 harness.main(globals())

@@ -90,6 +90,22 @@ TEST_CASE("a setting that is not known, or not there yet, is refused with its fi
   CHECK(error_of("source = 1\n").find("[[source]]") != std::string::npos);
 }
 
+TEST_CASE("authorities that are one, and a number of tokens that cannot be had, are refused") {
+  auto const authority = [](std::string const& name, std::string const& url) {
+    return "[[timestamps.authority]]\nname = \"" + name + "\"\nurl = \"" + url + "\"\nca_file = \"/" + name + "\"\n";
+  };
+  std::string const two = authority("a", "http://a/tsr?key=1") + authority("b", "http://b/");
+  CHECK(error_of(two) == "none");
+  CHECK(error_of(two + authority("a", "http://c/")).find("stands twice") != std::string::npos);
+  CHECK(error_of(two + authority("c", "http://b/")).find("url is that of \"b\" as well") != std::string::npos);
+  CHECK(error_of(authority("a", "http://a/")).find("twice or more") != std::string::npos);
+  CHECK(error_of("[timestamps]\nrequired = 3\n" + two).find("must be 1 to 2") != std::string::npos);
+  CHECK(error_of("[timestamps]\nrequired = 1\n").find("needs [[timestamps.authority]]") != std::string::npos);
+  std::string const sealed = effective_text(parse_settings(two, "x.toml").value());
+  CHECK(sealed.find("key=1") == std::string::npos);
+  CHECK(sealed.find("http://a/tsr?...") != std::string::npos);
+}
+
 TEST_CASE("the shipped settings are valid, also with every comment taken away") {
   std::ifstream in(SOURCE_ROOT "/config/impound.toml");
   std::ostringstream shipped;

@@ -108,6 +108,24 @@ TEST_CASE("P2: among objects hashed together each bad one is named, and no other
   }
 }
 
+TEST_CASE("a verification that is cancelled, at whatever moment, is never OK and accuses nobody") {
+  Scene scene(600);
+  std::size_t asked = 0;
+  VerifyOptions options = scene.options();
+  options.cancelled = [&] { return ++asked > SIZE_MAX - 1; };
+  REQUIRE(verify_vault(*scene.vault, options).ok());
+  std::size_t const all = asked;
+  REQUIRE(all > 8);
+  for (std::size_t moment = 0; moment < all; ++moment) {
+    std::size_t now = 0;
+    options.cancelled = [&] { return now++ >= moment; };
+    Verdict const verdict = verify_vault(*scene.vault, options);
+    CHECK_MESSAGE(verdict.interrupted, moment);
+    CHECK_FALSE(verdict.ok());
+    CHECK_MESSAGE(now <= moment + 8, "it went on: ", moment);
+  }
+}
+
 TEST_CASE("P2: logs of every shape verify: full tiles, partial ones, two levels") {
   for (int const entries : {0, 246, 247, 248, 500, 1'100}) {
     CAPTURE(entries);
