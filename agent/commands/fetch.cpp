@@ -87,10 +87,12 @@ class Fetch {
         break;
       }
       IMPOUND_TRY(torrent, torrent_of(target));
-      if (!torrent)
+      if (!torrent) {
         worst = ExitCode::failed;
-      else
-        IMPOUND_CHECK(begin(std::move(*torrent)));
+      } else {
+        IMPOUND_TRY(begun, begin(std::move(*torrent)));
+        worst = worse(worst, begun);
+      }
     }
     while (!acquisitions_.idle() && !interrupt_.asked()) {
       IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
@@ -133,7 +135,7 @@ class Fetch {
     return std::optional{std::move(torrent).value()};
   }
 
-  Result<void> begin(TorrentTarget torrent) {
+  Result<ExitCode> begin(TorrentTarget torrent) {
     InfoHashes const hashes = torrent.hashes;
     std::size_t const sources = torrent.trackers.size() + torrent.peers.size() + options_.peers.size();
     Wanted wanted;
@@ -148,6 +150,10 @@ class Fetch {
     if (begun.held) {
       terminal_.say("held already  " + text(hashes) + " (entry " + begun.held->text() + ")");
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
+    } else if (begun.erased) {
+      tell(Error{Code::refused, "bytes of this torrent were erased by order, so it is no longer held", text(hashes),
+                 "impound show " + begun.erased->text() + vault_flag() + " says on whose"});
+      return ExitCode::failed;
     } else if (begun.metadata_there) {
       terminal_.say("the metadata is held already; an acquisition of the payload is still open: " + text(hashes));
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
@@ -157,7 +163,7 @@ class Fetch {
       terminal_.say(
           "neither tracker nor peer is named, and the DHT is not used by this version: give a peer with --peer");
     }
-    return ok();
+    return ExitCode::done;
   }
 
   ExitCode tell_outcomes() {

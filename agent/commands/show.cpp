@@ -36,6 +36,18 @@ void add_further_digests(Json& to, Json const& body) {
     if (auto const digest = text_field(body, name)) to[name] = *digest;
 }
 
+/// Of an exhibit whose bytes are gone by order.
+void add_erased(Json& to, ReadEntry const& by) {
+  to["erased"] = true;
+  to["erased_by"] = by.index;
+}
+
+/// "" unless add_erased() was here.
+std::string erased_text(Json const& json) {
+  auto const by = count_field(json, "erased_by");
+  return by ? "  ERASED by entry " + std::to_string(*by) : "";
+}
+
 /// What one acquisition's entries say, put together as they come.
 struct Shown {
   EntryId attempt;
@@ -57,6 +69,7 @@ class Acquired {
     if (auto const id = acquisition_of(entry, wanted_); id && find(*id) == nullptr)
       found_.push_back({*id, hashes_field(body)});
     if (entry.kind() == "exhibit.digested" && entry.of()) take_digests(*entry.of(), body);
+    if (entry.kind() == "exhibit.erased") take_erasure(entry);
     Shown* const one = entry.of() ? find(*entry.of()) : nullptr;
     if (one == nullptr) return;
     if (entry.kind() == "acquisition.metadata") {
@@ -95,6 +108,14 @@ class Acquired {
     if (place == files_.end()) return;
     Shown* const one = find(place->second.first);
     if (one != nullptr) add_further_digests(one->files[place->second.second], body);
+  }
+
+  void take_erasure(ReadEntry const& entry) {
+    auto const exhibit = EntryId::parse(text_field(entry.body(), "exhibit").value_or(""));
+    auto const place = exhibit ? files_.find(*exhibit) : files_.end();
+    if (place == files_.end()) return;
+    Shown* const one = find(place->second.first);
+    if (one != nullptr) add_erased(one->files[place->second.second], entry);
   }
 
   void take_exhibit(Shown& one, ReadEntry const& entry) {
@@ -165,12 +186,12 @@ void print_acquisition(Json const& json) {
   std::printf("uploaded     %llu payload bytes\n",
               static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
   for (Json const& file : json["files"])
-    std::printf("%s  %12llu  %s\n",
+    std::printf("%s  %12llu  %s%s\n",
                 text_field(file, "sha256")
                     .value_or(std::string(22, ' ') + "not there, not sealed" + std::string(21, ' '))
                     .c_str(),
                 static_cast<unsigned long long>(count_field(file, "size").value_or(0)),
-                shown(text_field(file, "path").value_or("")).c_str());
+                shown(text_field(file, "path").value_or("")).c_str(), erased_text(file).c_str());
 }
 
 Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, bool json) {
@@ -191,14 +212,23 @@ Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, b
 
 Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json) {
   Json exhibits = Json::array();
-  Json further = Json::object();
+  Json further = Json::object(), erased = Json::object();
   std::uint64_t size = 0;
   IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    if (entry.kind() == "exhibit.erased") {
+      for (Json& exhibit : exhibits) {
+        if (exhibit["id"] != text_field(entry.body(), "exhibit").value_or("")) continue;
+        add_erased(exhibit, entry);
+        add_erased(erased, entry);
+      }
+      return ok();
+    }
     bool const sealed = entry.kind() == "exhibit.sealed";
     if ((!sealed && entry.kind() != "exhibit.digested") || text_field(entry.body(), "sha256") != hex(digest))
       return ok();
     add_further_digests(further, entry.body());
     if (!sealed) return ok();
+    erased = Json::object();  // the same bytes came again, and are there
     size = count_field(entry.body(), "size").value_or(0);
     exhibits.push_back({{"index", entry.index},
                         {"id", entry.id().text()},
@@ -208,24 +238,38 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
     return ok();
   }));
   if (exhibits.empty()) return false;
-  Json found{{"kind", "object"},
-             {"sha256", hex(digest)},
-             {"size", size},
-             {"path", evidence::object_path(digest)},
-             {"exhibits", exhibits}};
+  Json found{{"kind", "object"}, {"sha256", hex(digest)}, {"size", size}, {"exhibits", exhibits}};
+  if (erased.empty()) found["path"] = evidence::object_path(digest);
+  found.update(erased);
   found.update(further);
   std::printf("%s\n", dumped(found, json ? -1 : 2).c_str());
   return true;
 }
 
+/// Whether the bytes that an exhibit or a capture names are gone by order.
+Result<Json> erasure_of(ReadEntry const& of, VaultReading& reading) {
+  Json erased = Json::object();
+  if (of.kind() != "exhibit.sealed" && of.kind() != "capture.result") return erased;
+  IMPOUND_CHECK(reading.each(of.index, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+    if (entry.kind() != "exhibit.erased") return ok();
+    for (char const* const names : {"exhibit", "capture"})
+      if (text_field(entry.body(), names) == of.id().text()) add_erased(erased, entry);
+    return ok();
+  }));
+  return erased;
+}
+
 Result<bool> show_entry(EntryId const& id, VaultReading& reading, bool json) {
   IMPOUND_TRY(found, reading.find(id));
   if (!found) return false;
+  IMPOUND_TRY(erased, erasure_of(found->entry, reading));
   auto const index = static_cast<unsigned long long>(found->entry.index);
+  auto const by = count_field(erased, "erased_by");
+  std::string const gone = by ? "\"erased\":true,\"erased_by\":" + std::to_string(*by) + "," : "";
   if (json)
-    std::printf("{\"entry\":%s,\"index\":%llu,\"kind\":\"entry\"}\n", found->bytes.c_str(), index);
+    std::printf("{\"entry\":%s,%s\"index\":%llu,\"kind\":\"entry\"}\n", found->bytes.c_str(), gone.c_str(), index);
   else
-    std::printf("entry %llu\n%s\n", index, dumped(found->entry.json, 2).c_str());
+    std::printf("entry %llu%s\n%s\n", index, erased_text(erased).c_str(), dumped(found->entry.json, 2).c_str());
   return true;
 }
 

@@ -56,7 +56,8 @@ Acquisitions::Running* Acquisitions::find(std::string const& job) {
 Result<Begun> Acquisitions::begin(Wanted wanted) {
   Begun begun;
   begun.held = session_.past().held(wanted.target.hashes);
-  if (begun.held) return begun;
+  begun.erased = session_.past().erased(wanted.target.hashes);
+  if (begun.held || begun.erased) return begun;
   for (auto const& [id, other] : running_)
     if (same_torrent(other.hashes, wanted.target.hashes)) {
       begun.running_already = true;

@@ -56,8 +56,9 @@ struct AcquisitionOutcome {
 };
 
 struct Begun {
-  std::optional<EntryId> held;  // the result that completed it earlier; then nothing was started
-  bool taken_up = false;        // an attempt of an earlier run goes on
+  std::optional<EntryId> held;      // the result that completed it earlier; then nothing was started
+  std::optional<EntryId> erased{};  // the entry that ordered bytes of it gone; then nothing was started, either
+  bool taken_up = false;            // an attempt of an earlier run goes on
   bool running_already = false;
   bool metadata_there = false;  // only metadata was wanted, and an open attempt has it already
 };

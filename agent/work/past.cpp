@@ -61,6 +61,14 @@ void Past::mark_held(InfoHashes const& hashes, EntryId const& result) {
   if (hashes.v2) held_v2_.insert_or_assign(*hashes.v2, result);
 }
 
+std::optional<EntryId> Past::erased(InfoHashes const& hashes) const {
+  if (hashes.v1)
+    if (auto const found = erased_v1_.find(*hashes.v1); found != erased_v1_.end()) return found->second;
+  if (hashes.v2)
+    if (auto const found = erased_v2_.find(*hashes.v2); found != erased_v2_.end()) return found->second;
+  return std::nullopt;
+}
+
 OpenAcquisition const* Past::open_for(InfoHashes const& hashes, bool metadata_only) const {
   OpenAcquisition const* other = nullptr;
   for (auto const& [id, open] : open_) {
@@ -101,6 +109,7 @@ void Past::take(ReadEntry const& entry) {
     take_exhibit(entry);
   } else if (kind == "exhibit.erased") {
     take_records(body);
+    take_erasure(entry);
   } else if (kind == "job.closed" && entry.cause()) {
     if (auto const item = followed_.find(*entry.cause()); item != followed_.end()) {
       mark_seen(item->second.first, item->second.second);
@@ -169,7 +178,7 @@ void Past::take_records(Json const& body) {
 
 void Past::take_exhibit(ReadEntry const& entry) {
   Json const& body = entry.body();
-  exhibits_.insert(entry.id().text());
+  exhibits_.insert_or_assign(entry.id(), entry.of());
   auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
   if (digest) objects_.insert(*digest);
   if (!entry.of()) return;
@@ -191,8 +200,28 @@ void Past::take_acquisition_result(ReadEntry const& entry) {
   if (!entry.of()) return;
   auto const open = open_.find(*entry.of());
   if (open == open_.end()) return;
-  if (text_field(entry.body(), "state") == "complete") mark_held(open->second.hashes, entry.id());
+  if (text_field(entry.body(), "state") == "complete") {
+    mark_held(open->second.hashes, entry.id());
+    complete_.insert_or_assign(*entry.of(), open->second.hashes);
+  }
   open_.erase(open);
+}
+
+void Past::take_erasure(ReadEntry const& entry) {
+  auto const exhibit = EntryId::parse(text_field(entry.body(), "exhibit").value_or(""));
+  auto const sealed = exhibit ? exhibits_.find(*exhibit) : exhibits_.end();
+  if (sealed == exhibits_.end() || !sealed->second) return;
+  auto const acquisition = complete_.find(*sealed->second);
+  if (acquisition == complete_.end()) return;
+  InfoHashes const& hashes = acquisition->second;
+  if (hashes.v1) {
+    held_v1_.erase(*hashes.v1);
+    erased_v1_.insert_or_assign(*hashes.v1, entry.id());
+  }
+  if (hashes.v2) {
+    held_v2_.erase(*hashes.v2);
+    erased_v2_.insert_or_assign(*hashes.v2, entry.id());
+  }
 }
 
 }  // namespace impound::agent

@@ -9,8 +9,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "agent/work/digests_due.h"
@@ -66,6 +64,9 @@ class Past {
   /// The acquisition.result that completed this torrent, if there is one.
   std::optional<EntryId> held(InfoHashes const& hashes) const;
   void mark_held(InfoHashes const& hashes, EntryId const& result);
+  /// The exhibit.erased that took bytes of this torrent after it was complete: then it is not held, and what was
+  /// ordered gone is not fetched again.
+  std::optional<EntryId> erased(InfoHashes const& hashes) const;
 
   /// The attempt without a result that a wish for this torrent goes on with, if there is one. A wish for metadata alone
   /// never gets an attempt for the payload that has no metadata yet, for it would end it. Of several the oldest, one
@@ -77,7 +78,7 @@ class Past {
   /// Attempts of captures that a crash left without a result, with their bodies.
   std::map<EntryId, OpenCapture> const& open_captures() const { return open_captures_; }
 
-  bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit.text()); }
+  bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit); }
   std::set<Sha256> const& objects() const { return objects_; }
   std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
   evidence::StampingHistory const& stamping() const { return stamping_; }
@@ -94,6 +95,7 @@ class Past {
   void take_records(Json const& body);
   void take_exhibit(evidence::ReadEntry const& entry);
   void take_acquisition_result(evidence::ReadEntry const& entry);
+  void take_erasure(evidence::ReadEntry const& entry);
 
   std::set<std::pair<std::string, std::string>> seen_;
   std::map<InfoHashV1, EntryId> held_v1_;
@@ -101,7 +103,10 @@ class Past {
   std::map<EntryId, OpenAcquisition> open_;
   std::map<EntryId, OpenCapture> open_captures_;
   std::map<EntryId, std::pair<std::string, std::string>> followed_;  // captures whose references are not worked off yet
-  std::unordered_set<std::string> exhibits_;
+  std::map<EntryId, std::optional<EntryId>> exhibits_;               // with the acquisition each is of
+  std::map<EntryId, InfoHashes> complete_;                           // acquisitions
+  std::map<InfoHashV1, EntryId> erased_v1_;
+  std::map<InfoHashV2, EntryId> erased_v2_;
   std::set<Sha256> objects_;
   std::map<std::string, std::uint64_t> warc_ends_;
   std::string settings_sha256_;

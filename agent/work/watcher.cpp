@@ -352,6 +352,8 @@ Result<void> Watcher::acquire(State& state, TorrentTarget target, EntryId const&
   IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
   if (begun.held)
     terminal_.say("held        " + text(hashes));
+  else if (begun.erased)
+    terminal_.say("erased      " + text(hashes) + ", by order: entry " + begun.erased->text());
   else if (!begun.running_already)
     terminal_.say("acquiring   " + text(hashes));
   return ok();

@@ -160,6 +160,12 @@ def test_two_entries_and_an_exhibit_are_erased_and_verify_prints_the_holes(world
     checked = subprocess.run([harness.PYTHON, harness.SUPPORT / "schema_check.py", SCHEMAS], input=left, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[-2000:]
     assert "erased by order" in world.refused(1, "show", entries[note]["id"]).err
+    by = next(line["index"] for line in lines if line.get("entry", {}).get("kind") == "exhibit.erased")
+    for what in (digest, entries[exhibit]["id"]):
+        shown = world.show(what)
+        assert shown["erased"] is True and shown["erased_by"] == by and "path" not in shown, shown
+    assert world.show(digest)["exhibits"][0]["erased_by"] == by
+    assert f"ERASED by entry {by}" in world.impound("show", entries[exhibit]["id"]).out
     told = world.refused(1, "checkout", entries[exhibit]["id"], world.folder / "copy").err
     assert not (world.folder / "copy").exists() and "erased" in told, told
     code, said = judged_by_go(world)

@@ -2,6 +2,7 @@
 import base64
 import pathlib
 import shutil
+import subprocess
 
 import harness
 import peers
@@ -117,6 +118,25 @@ def test_what_is_held_is_not_taken_twice(world):
     assert len(world.of_kind("acquisition.attempt")) == attempts == 1
     assert harness.tree(world.vault / "objects") == before
     assert world.verify()["ok"] is True
+
+
+def test_what_was_erased_by_order_is_not_shown_as_held_and_not_fetched_again(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    gone = next(at for at, entry in enumerate(world.entries()) if entry["kind"] == "exhibit.sealed" and entry["body"]["size"] == 70_001)
+    erased = subprocess.run([harness.PROGRAM.parent / "tests" / "erase_for_tests", world.vault, "--exhibit", str(gone)], env=world.env,
+                            capture_output=True, text=True, check=False)
+    assert erased.returncode == 0, erased
+    by = next(at for at, entry in enumerate(world.entries()) if entry["kind"] == "exhibit.erased")
+    assert {(file["size"], file.get("erased_by")) for file in world.show(torrent.v1)["files"] if file.get("erased")} == {(70_001, by)}
+    assert world.impound("show", torrent.v1).out.count(f"ERASED by entry {by}") == 1
+    before = len(world.of_kind("acquisition.attempt"))
+    told = world.refused(1, "fetch", torrent.magnet(), "--peer", peer.address)
+    assert "erased by order" in told.err and "held already" not in told.out + told.err, told
+    assert len(world.of_kind("acquisition.attempt")) == before and world.verify()["ok"]
 
 
 def test_metadata_only_leaves_the_payload(world):

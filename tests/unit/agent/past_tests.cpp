@@ -74,6 +74,23 @@ TEST_CASE("an acquisition is open until its result, and held only when that is c
   CHECK(story.past.held(v1()));
 }
 
+TEST_CASE("a torrent that bytes were erased of is no longer held, and the erasure is named") {
+  Story story;
+  auto const attempt =
+      story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"info_hash_v2", v2_hex}, {"route", "direct"}});
+  auto const exhibit = story.tell("exhibit.sealed", {{"sha256", std::string(64, 'c')}, {"role", "payload"}}, attempt);
+  auto const other = story.tell("exhibit.sealed", {{"sha256", std::string(64, 'd')}, {"role", "payload"}});
+  story.tell("acquisition.result", {{"state", "complete"}}, attempt);
+  story.tell("exhibit.erased", {{"exhibit", other.text()}});
+  CHECK(story.past.held(v1()));
+  CHECK_FALSE(story.past.erased(v1()));
+  auto const erased = story.tell("exhibit.erased", {{"exhibit", exhibit.text()}});
+  for (InfoHashes const& name : {v1(), v2()}) {
+    CHECK_FALSE(story.past.held(name));
+    CHECK(story.past.erased(name) == erased);
+  }
+}
+
 TEST_CASE("P1: a wish for metadata alone never goes on with an attempt for the payload that it would end") {
   Story story;
   auto const payload = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
