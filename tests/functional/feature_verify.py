@@ -3,6 +3,7 @@ import json
 import hashlib
 import os
 import pty
+import signal
 import subprocess
 
 import harness
@@ -60,6 +61,18 @@ def test_progress_is_for_terminals(world):
     drawn = os.read(ours, 65536).decode()
     assert ended.returncode == 0 and json.loads(ended.stdout)["ok"] is True, ended
     assert "verifying" in drawn and " %" in drawn, drawn
+
+
+def test_a_signal_ends_it_without_a_verdict(world):
+    some_vault(world)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        def send_to_itself(number=number):  # waits, blocked, until the program asks for it
+            signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+            os.kill(os.getpid(), number)
+        ended = subprocess.run([harness.PROGRAM, "verify", world.vault, "--record"], env=world.env, preexec_fn=send_to_itself, capture_output=True,
+                               text=True, check=False)
+        assert ended.returncode == 130 and ended.stdout == "" and "nothing is said" in ended.stderr, ended
+    assert world.of_kind("vault.verified") == [] and world.verify()["ok"]
 
 
 def test_a_verdict_is_recorded_with_its_digest(world):

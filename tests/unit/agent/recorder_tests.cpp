@@ -61,6 +61,18 @@ TEST_CASE("recorder: a step of the clock is logged before the next entry, and on
         std::vector<std::string>{"vault.created", "note.added", "clock.stepped", "note.added", "note.added"});
 }
 
+TEST_CASE("recorder: a full disk is told once, and again after it was left") {
+  Recording r;
+  REQUIRE(r.recorder->tell_disk_full("one"));
+  REQUIRE(r.recorder->tell_disk_full("two"));
+  CHECK(r.recorder->disk_full_told());
+  REQUIRE(r.recorder->tell_room(1'000'000));
+  CHECK_FALSE(r.recorder->disk_full_told());
+  REQUIRE(r.recorder->tell_disk_full("three"));
+  REQUIRE(r.recorder->tell_disk_full("four"));
+  CHECK(r.kinds() == std::vector<std::string>{"vault.created", "limit.reached", "limit.left", "limit.reached"});
+}
+
 TEST_CASE("recorder: a step that the full disk took no entry for is told with the next one") {
   Recording r;
   r.clock.step(-3'000'000);
