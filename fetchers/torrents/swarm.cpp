@@ -20,6 +20,7 @@ constexpr std::size_t queue_bytes_max = 64u << 20;
 constexpr std::size_t events_max = 4'096;  // beyond it the line is left unread until the caller has caught up
 constexpr auto half_frame_max = std::chrono::seconds{30};
 constexpr auto stop_grace = std::chrono::seconds{5};
+constexpr auto watch_every = std::chrono::milliseconds{1'000};  // a longer wait is cut, to see who has fallen silent
 
 /// The info dict is what was asked for. A SHA-256 cut to 20 bytes is no v1 hash, though libtorrent 2.0.8 takes it for
 /// one.
@@ -86,6 +87,9 @@ Result<void> Swarm::add(SwarmJob const& job) {
 }
 
 Result<void> Swarm::remove(std::string const& job) { return send_named(RemoveJob{job}, job); }
+Result<void> Swarm::choose(std::string const& job, std::vector<bool> wanted) {
+  return send_named(ChooseFiles{job, std::move(wanted)}, job);
+}
 Result<void> Swarm::pause(std::string const& job) { return send_named(PauseJob{job}, job); }
 Result<void> Swarm::resume(std::string const& job) { return send_named(ResumeJob{job}, job); }
 
@@ -102,7 +106,7 @@ Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, in
     auto const now = SteadyClock::now();
     if (ended_ || woken || now > until) return std::optional<SwarmEvent>{};
     auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
-    if (half_since_) left = std::min<std::chrono::milliseconds>(left, std::chrono::seconds{1});
+    left = std::min(left, watch_every);
     woken = exchange(left, wake_descriptor);
   }
 }
@@ -112,8 +116,11 @@ bool Swarm::exchange(std::chrono::milliseconds wait, int wake_descriptor) {
   std::array<pollfd, 3> watched{{{line_.number(), static_cast<short>(line_.unsent() ? POLLIN | POLLOUT : POLLIN), 0},
                                  {child_->error_output(), POLLIN, 0},
                                  {wake_descriptor, POLLIN, 0}}};  // poll passes over a negative descriptor
-  // Waits longer than an hour come in turns.
+  auto const since = SteadyClock::now();
   ::poll(watched.data(), watched.size(), static_cast<int>(std::min<std::int64_t>(wait.count(), 3'600'000)));
+  // Only what was waited for counts: not the time in which we did something else, or were stopped ourselves.
+  auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - since);
+  silent_for_ = watched[0].revents != 0 ? std::chrono::milliseconds{0} : silent_for_ + std::min(waited, wait);
   if (watched[1].revents != 0) child_->drain();
   if (watched[0].revents != 0) {
     (void)line_.flush();  // a failure says nothing new: what the worker said last, and its end, are read below
@@ -128,6 +135,8 @@ void Swarm::settle() {
   if (auto taken = take_buffered(); !taken) return end(taken.error().what);
   if (events_.size() >= events_max) return;  // there may be more in the buffer
   if (closed_) return end({});
+  if (silent_for_ > settings_.silence_max)
+    return end("it has said nothing for " + std::to_string(silent_for_.count() / 1000) + " s");
   if (half_since_ && SteadyClock::now() - *half_since_ > half_frame_max) end("it sent half a message and no more");
 }
 
@@ -157,6 +166,8 @@ Result<void> Swarm::take(Hello const& message) {
   engine_ = message.engine.substr(0, 100);
   return ok();
 }
+
+Result<void> Swarm::take(Alive const&) { return ok(); }
 
 Result<Swarm::Known*> Swarm::known(std::string const& job) {
   auto const found = jobs_.find(job);

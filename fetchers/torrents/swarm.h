@@ -33,6 +33,7 @@ struct SwarmSettings {
   std::vector<AllowedEndpoint> allowed;
   std::string user_agent;
   SwarmLimits limits;
+  std::chrono::milliseconds silence_max{60'000};  // a worker that says nothing for so long is ended
 };
 
 /// The whole info dict; its digest is the job's info-hash (SHA-1 for v1, the full SHA-256 for v2).
@@ -59,6 +60,8 @@ class Swarm {
   Result<void> add(SwarmJob const& job);
   /// Answered by Failed{cancelled}, unless it ended in another way just before.
   Result<void> remove(std::string const& job);
+  /// For a job with choose_files, once its metadata is there: the payload begins. A flag for each of Metainfo.files.
+  Result<void> choose(std::string const& job, std::vector<bool> wanted);
   Result<void> pause(std::string const& job);
   Result<void> resume(std::string const& job);
 
@@ -85,6 +88,7 @@ class Swarm {
   Result<void> send_named(ToWorker const& message, std::string const& job);
   Result<void> take(FromWorker message);
   Result<void> take(Hello const& message);
+  Result<void> take(Alive const& message);
   Result<void> take(MetadataChunk const& message);
   Result<void> take(Progress const& message);
   Result<void> take(FileDone const& message);
@@ -108,6 +112,7 @@ class Swarm {
   bool closed_ = false;  // the worker closed its side; what it said before is still read
   bool ended_ = false;
   std::optional<std::chrono::steady_clock::time_point> half_since_;
+  std::chrono::milliseconds silent_for_{0};  // waited for, and nothing came
 };
 
 }  // namespace impound::fetchers

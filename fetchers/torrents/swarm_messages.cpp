@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "fetchers/torrents/file_choice.h"
+
 namespace impound::fetchers {
 
 namespace {
@@ -118,6 +120,7 @@ Frame add_frame(AddJob const& message) {
               {"metadata_only", job.metadata_only},
               {"with_torrent", message.with_torrent},
               {"linger_s", job.linger_s},
+              {"choose_files", job.choose_files},
               {"trackers", Frame::array()},
               {"peers", Frame::array()}};
   if (job.hashes.v1) frame["v1"] = hash_value(*job.hashes.v1);
@@ -148,7 +151,7 @@ Result<void> lists_of_add(Frame const& frame, SwarmJob& job) {
 }
 
 Result<ToWorker> add_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 12));
+  IMPOUND_CHECK(only_fields(frame, 13));
   AddJob message;
   SwarmJob& job = message.job;
   IMPOUND_TRY(id, frame_text(frame, "job"));
@@ -156,6 +159,7 @@ Result<ToWorker> add_from(Frame const& frame) {
   IMPOUND_TRY(metadata_only, frame_flag(frame, "metadata_only"));
   IMPOUND_TRY(with_torrent, frame_flag(frame, "with_torrent"));
   IMPOUND_TRY(linger, frame_number(frame, "linger_s"));
+  IMPOUND_TRY(choose_files, frame_flag(frame, "choose_files"));
   IMPOUND_TRY(v1, optional_hash<InfoHashV1>(frame, "v1"));
   IMPOUND_TRY(v2, optional_hash<InfoHashV2>(frame, "v2"));
   IMPOUND_TRY(metadata_timeout, optional_number(frame, "metadata_s"));
@@ -166,6 +170,7 @@ Result<ToWorker> add_from(Frame const& frame) {
   job.folder = std::move(folder);
   job.metadata_only = metadata_only;
   job.linger_s = linger;
+  job.choose_files = choose_files;
   job.hashes = {v1, v2};
   job.metadata_timeout_s = metadata_timeout;
   job.idle_timeout_s = idle_timeout;
@@ -281,6 +286,7 @@ Frame to_frame(ToWorker const& message) {
                         [](Configure const& m) { return configure_frame(m); },
                         [](TorrentChunk const& m) { return chunk_frame("torrent", m.job, m.total, m.at, m.bytes); },
                         [](AddJob const& m) { return add_frame(m); },
+                        [](ChooseFiles const& m) { return frame_of_choice(m); },
                         [](PauseJob const& m) {
                           return Frame{{"t", "pause"}, {"job", m.job}};
                         },
@@ -302,6 +308,9 @@ Frame to_frame(FromWorker const& message) {
       Overloaded{
           [](Hello const& m) {
             return Frame{{"t", "hello"}, {"version", m.version}, {"engine", m.engine}};
+          },
+          [](Alive const&) {
+            return Frame{{"t", "alive"}};
           },
           [](MetadataChunk const& m) { return chunk_frame("metadata", m.job, m.total, m.at, m.bytes); },
           [](Progress const& m) {
@@ -343,6 +352,7 @@ Result<ToWorker> to_worker_from(Frame const& frame) {
     return ToWorker{std::move(chunk)};
   }
   if (type == "add") return add_from(frame);
+  if (type == "choose") return choice_from(frame);
   if (type == "pause") return named_from<PauseJob>(frame);
   if (type == "resume") return named_from<ResumeJob>(frame);
   if (type == "remove") return named_from<RemoveJob>(frame);
@@ -353,6 +363,10 @@ Result<ToWorker> to_worker_from(Frame const& frame) {
 Result<FromWorker> from_worker_from(Frame const& frame) {
   IMPOUND_TRY(type, frame_text(frame, "t"));
   if (type == "hello") return hello_from(frame);
+  if (type == "alive") {
+    IMPOUND_CHECK(only_fields(frame, 1));
+    return FromWorker{Alive{}};
+  }
   if (type == "metadata") {
     IMPOUND_TRY(chunk, chunk_from<MetadataChunk>(frame));
     return FromWorker{std::move(chunk)};

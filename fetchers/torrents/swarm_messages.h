@@ -4,6 +4,7 @@
 //     configure {blocked, allowed, limits, …}   once       hello {version}                       first
 //     torrent   {job, total, at, bytes}         chunks     metadata {job, total, at, bytes}      chunks, then
 //     add       {job, hashes, trackers, peers, …}          progress {job, state, …}              at most 2 a second
+//     choose {job, wanted}                       once      alive {}                              twice a second
 //     pause, resume, remove {job}                          file_done {job, index, size, …}       one a file
 //     stop {}                                              done {job, …} or failed {job, reason, …}
 //                                                          incident {sent_payload_bytes}         and the worker ends
@@ -25,7 +26,7 @@
 namespace impound::fetchers {
 
 /// Both sides of the line must be of one build: a worker with another number is ended.
-constexpr std::uint64_t swarm_protocol_version = 1;
+constexpr std::uint64_t swarm_protocol_version = 2;
 
 /// The exit status of a worker that could not enter its sandbox; the end of its standard error is why. It has read
 /// nothing then, and another try would end alike.
@@ -68,6 +69,7 @@ struct SwarmJob {
   std::optional<std::uint64_t> metadata_timeout_s;
   std::optional<std::uint64_t> idle_timeout_s;  // without a new byte
   std::uint64_t linger_s = 0;                   // stays as a finished seed for so long before Done
+  bool choose_files = false;                    // no payload before ChooseFiles says of which files
 };
 
 // --- to the worker
@@ -87,6 +89,11 @@ struct AddJob {
   SwarmJob job;               // without the torrent's bytes
   bool with_torrent = false;  // they were sent before, in chunks
 };
+/// Answers the metadata of a job with choose_files, once: a flag for each of Metainfo.files. Its payload begins here.
+struct ChooseFiles {
+  std::string job;
+  std::vector<bool> wanted;
+};
 struct PauseJob {
   std::string job;
 };
@@ -97,13 +104,15 @@ struct RemoveJob {
   std::string job;
 };
 struct StopWorker {};
-using ToWorker = std::variant<Configure, TorrentChunk, AddJob, PauseJob, ResumeJob, RemoveJob, StopWorker>;
+using ToWorker = std::variant<Configure, TorrentChunk, AddJob, ChooseFiles, PauseJob, ResumeJob, RemoveJob, StopWorker>;
 
 // --- from the worker
 struct Hello {
   std::uint64_t version = 0;
   std::string engine;  // "libtorrent 2.0.8.0"
 };
+/// Nothing but that it still runs: what says nothing for long is ended.
+struct Alive {};
 struct MetadataChunk {
   std::string job;
   std::uint64_t total = 0;
@@ -141,7 +150,7 @@ struct Failed {
 struct Incident {
   std::uint64_t sent_payload_bytes = 0;
 };
-using FromWorker = std::variant<Hello, MetadataChunk, Progress, FileDone, Done, Failed, Incident>;
+using FromWorker = std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, Done, Failed, Incident>;
 
 /// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
 bool known_swarm_reason(std::string_view reason);

@@ -78,6 +78,24 @@ Result<bool> Engine::take(AddJob const& message) {
   return true;
 }
 
+Result<bool> Engine::take(ChooseFiles const& message) {
+  auto* const job = job_named(message.job);
+  if (job == nullptr) return true;  // it ended before this was read
+  if (!job->torrent || job->choice_in_force || job->chosen) return bug("a choice of files that nobody asked for");
+  if (message.wanted.size() != job->torrent->files.size()) return bug("a choice among other files");
+  job->chosen = true;
+  job->last_progress = steady_clock::now();
+  for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // those of the wait say nothing
+  std::erase_if(job->files, [&](WantedFile const& file) { return !message.wanted[file.index]; });
+  auto const files = job->handle.torrent_file();
+  if (!files) return true;
+  std::vector<lt::download_priority_t> priorities(static_cast<std::size_t>(files->num_files()), lt::dont_download);
+  for (auto const& file : job->files)
+    priorities[static_cast<std::size_t>(static_cast<int>(file.engine_index))] = lt::default_priority;
+  job->handle.prioritize_files(priorities);  // answered by a file_prio_alert
+  return true;
+}
+
 Result<bool> Engine::take(PauseJob const& message) {
   if (auto* job = job_named(message.job)) {
     job->paused = true;
@@ -121,6 +139,7 @@ Result<void> Engine::begin(AddJob const& message) {
   job.asked = message.job;
   job.started = steady_clock::now();
   job.last_progress = job.started;
+  job.choice_in_force = !job.asked.choose_files;
   lt::add_torrent_params params;
   if (auto refusal = prepare(job, message.with_torrent, params)) {
     job.ending = std::move(*refusal);
@@ -159,7 +178,7 @@ std::optional<Failed> Engine::prepare(TorrentJob& job, bool with_torrent, lt::ad
                  lt::torrent_flags::duplicate_is_error | lt::torrent_flags::update_subscribe |
                  lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd | lt::torrent_flags::disable_pex;
   // Blocks would be asked for between the metadata's arrival and its being handled.
-  if (job.asked.metadata_only) params.flags |= lt::torrent_flags::default_dont_download;
+  if (job.asked.metadata_only || job.asked.choose_files) params.flags |= lt::torrent_flags::default_dont_download;
   return std::nullopt;
 }
 

@@ -37,6 +37,7 @@ class Engine {
   Result<bool> take(Configure const& message);
   Result<bool> take(TorrentChunk const& message);
   Result<bool> take(AddJob const& message);
+  Result<bool> take(ChooseFiles const& message);
   Result<bool> take(PauseJob const& message);
   Result<bool> take(ResumeJob const& message);
   Result<bool> take(RemoveJob const& message);
@@ -45,6 +46,7 @@ class Engine {
   Result<void> take_alert(lt::alert* alert);
   Result<void> take_status(lt::torrent_status const& status);
   Result<void> take_metadata(TorrentJob& job);
+  Result<void> take_choice_in_force(TorrentJob& job);
   Result<void> take_removed(lt::torrent_handle const& handle);
   Result<void> take_stats(lt::session_stats_alert const& alert);
 

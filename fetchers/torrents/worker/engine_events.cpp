@@ -68,11 +68,13 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   if (job == nullptr || job->ending) return ok();
   if (lt::alert_cast<lt::metadata_received_alert>(alert)) return take_metadata(*job);
   if (lt::alert_cast<lt::metadata_failed_alert>(alert)) ++job->metadata_failures;
-  if (lt::alert_cast<lt::torrent_finished_alert>(alert)) return finish(*job);
+  if (lt::alert_cast<lt::file_prio_alert>(alert)) return take_choice_in_force(*job);
+  // A torrent of which nothing is wanted yet is "finished" for libtorrent.
+  if (lt::alert_cast<lt::torrent_finished_alert>(alert)) return job->choice_in_force ? finish(*job) : ok();
   if (auto const* done = lt::alert_cast<lt::file_completed_alert>(alert)) {
     auto const found = std::find_if(job->files.begin(), job->files.end(),
                                     [&](WantedFile const& file) { return file.engine_index == done->index; });
-    return found == job->files.end() ? Result<void>{ok()} : tell_file(*job, *found);
+    return found == job->files.end() || !job->choice_in_force ? Result<void>{ok()} : tell_file(*job, *found);
   }
   if (auto const* error = lt::alert_cast<lt::file_error_alert>(alert)) {
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "worker_ended", "disk: " + error->error.message());
@@ -143,6 +145,15 @@ Result<void> Engine::take_metadata(TorrentJob& job) {
   if (auto detail = beyond_limits(*job.torrent, settings_.limits)) return fail(job, "refused_limits", *detail);
   if (job.asked.metadata_only) return end(job, Done{job.asked.id, 0, 0});
   return ok();
+}
+
+/// From here on "finished" means the files that were chosen; when they are all there already it is not said again.
+Result<void> Engine::take_choice_in_force(TorrentJob& job) {
+  if (!job.chosen || job.choice_in_force) return ok();
+  job.choice_in_force = true;
+  auto const status = job.handle.status({});
+  bool const over = status.state == lt::torrent_status::finished || status.state == lt::torrent_status::seeding;
+  return over ? finish(job) : ok();
 }
 
 Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
@@ -239,6 +250,7 @@ Result<void> Engine::trip_wire(std::uint64_t sent) {
 }
 
 Result<void> Engine::tick() {
+  if (!line_.unsent()) IMPOUND_CHECK(send(Alive{}));  // else what waits there says it
   if (!session_) return ok();
   session_->post_torrent_updates({});
   session_->post_session_stats();
@@ -256,6 +268,7 @@ Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
       return fail(job, "metadata_refused", "what peers sent does not hash to the info-hash");
     return fail(job, "no_metadata", "no peer handed over the metadata in time");
   }
+  if (awaits_choice(job)) return ok();
   if (job.asked.idle_timeout_s && now - job.last_progress >= seconds{*job.asked.idle_timeout_s}) {
     return fail(job, "deadline", "no new byte for " + std::to_string(*job.asked.idle_timeout_s) + " s");
   }

@@ -51,6 +51,7 @@ void take_fast(sp& pack) {
   pack.set_int(sp::connection_speed, 200);
   pack.set_int(sp::torrent_connect_boost, 60);
   pack.set_int(sp::min_reconnect_time, 1);
+  pack.set_bool(sp::close_redundant_connections, false);  // seeds stay while the choice of files is waited for
   pack.set_bool(sp::allow_multiple_connections_per_ip, true);
   pack.set_bool(sp::announce_to_all_tiers, true);
   pack.set_bool(sp::announce_to_all_trackers, true);

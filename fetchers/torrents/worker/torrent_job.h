@@ -60,6 +60,8 @@ struct TorrentJob {
   SteadyCount uploaded;
   bool has_trackers = false;
   bool paused = false;
+  bool chosen = false;           // the agent said which files
+  bool choice_in_force = false;  // and libtorrent goes by it; from the start where nothing is to be chosen
   unsigned metadata_failures = 0;
   unsigned hash_failures = 0;  // since the last good piece
   int good_pieces = 0;
@@ -73,6 +75,9 @@ struct TorrentJob {
 
 /// Pairs libtorrent's files with ours, pad files left out; nothing when they are not the same files.
 std::optional<std::vector<WantedFile>> wanted_files(lt::file_storage const& engine, Metainfo const& torrent);
+
+/// Metadata is there, and the agent has not said yet which files: nothing but a word of its ends such a job.
+inline bool awaits_choice(TorrentJob const& job) { return job.torrent && !job.choice_in_force; }
 
 /// Why the torrent is not taken, for `detail`; nothing when it may be.
 std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits const& limits);
