@@ -205,6 +205,8 @@ class Fetch {
       return "Name a peer with --peer HOST:PORT, or try again later";
     if (outcome.reason == "disk_full") return "Make room on the vault's disk and run the same command again";
     if (outcome.reason == "refused_limits") return "Raise the limit in the settings if this torrent is wanted";
+    if (outcome.detail.starts_with(worker_does_not_start))
+      return "The torrent is not at fault: make the sandbox possible as said above, then run the same command again";
     return "Run the same command again to try once more";
   }
 

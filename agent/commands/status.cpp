@@ -25,7 +25,11 @@ constexpr std::size_t alerts_max = 50;  // the newest
 
 struct Standing {
   std::map<std::string, Json> sources;
-  std::map<std::string, std::string> open;  // attempt → info-hash
+  struct Open {
+    std::string info_hash;
+    std::string waits;  // for a slot: why; "" for those that do not
+  };
+  std::map<std::string, Open> open;  // by attempt
   std::uint64_t complete = 0, partial = 0, failed = 0, captures = 0;
   std::map<Sha256, std::uint64_t> objects;  // size of each
   std::vector<Json> alerts;
@@ -40,8 +44,11 @@ struct Standing {
       sources[text_field(body, "source").value_or("?")]["state"] = text_field(body, "state").value_or("?");
     if (kind == "capture.result" && text_field(body, "outcome") == "captured") ++captures;
     if (kind == "acquisition.attempt")
-      open[entry.id().text()] =
-          text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?"));
+      open[entry.id().text()] = {
+          text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?")), {}};
+    if ((kind == "limit.reached" || kind == "limit.left") && entry.of())
+      if (auto const job = open.find(entry.of()->text()); job != open.end())
+        job->second.waits = kind == "limit.left" ? "" : text_field(body, "doing").value_or("?");
     if (kind == "acquisition.result" && entry.of()) {
       open.erase(entry.of()->text());
       auto const state = text_field(body, "state");
@@ -106,7 +113,11 @@ Json to_json(Standing const& standing, VaultReading& reading) {
   std::uint64_t bytes = 0;
   for (auto const& [digest, size] : standing.objects) bytes += size;
   Json open = Json::array();
-  for (auto const& [id, hash] : standing.open) open.push_back({{"id", id}, {"info_hash", hash}});
+  for (auto const& [id, job] : standing.open) {
+    Json one{{"id", id}, {"info_hash", job.info_hash}, {"waiting", !job.waits.empty()}};
+    if (!job.waits.empty()) one["waits"] = job.waits;
+    open.push_back(std::move(one));
+  }
   evidence::Checkpoint const& checkpoint = reading.log->checkpoint();
   auto const free = reading.vault->disk().free_bytes();
   auto const& anchored = standing.stamping.anchored();
@@ -165,8 +176,8 @@ void print(Json const& status) {
   std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
               number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
   for (Json const& open : jobs["open"])
-    std::printf("open     %s  %s\n", open["info_hash"].get<std::string>().c_str(),
-                open["id"].get<std::string>().c_str());
+    std::printf("open     %s  %s%s\n", open["info_hash"].get<std::string>().c_str(),
+                open["id"].get<std::string>().c_str(), open["waiting"].get<bool>() ? "  waiting" : "");
   for (Json const& source : status["sources"])
     std::printf("source   %s  %s, %llu polls (%llu failed), %llu new, last %s\n",
                 source["name"].get<std::string>().c_str(), source["state"].get<std::string>().c_str(),

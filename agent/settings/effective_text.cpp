@@ -45,8 +45,11 @@ std::string effective_text(Settings const& s) {
       << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
-  out << "max_files = " << s.torrent_files_max << "\ndigests = [\"sha256\""
-      << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
+  if (!s.include.empty()) out << "include = " << list(s.include) << "\n";
+  if (!s.exclude.empty()) out << "exclude = " << list(s.exclude) << "\n";
+  if (s.file_bytes_max) out << "max_file_bytes = " << *s.file_bytes_max << "\n";
+  out << "max_files = " << s.torrent_files_max << "\nmax_active = " << s.active_torrents_max
+      << "\ndigests = [\"sha256\"" << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
       << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
       << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
   add_timestamps(out, s.timestamps);

@@ -15,6 +15,9 @@ namespace impound::agent {
 
 namespace {
 
+constexpr std::size_t patterns_max = 50;
+constexpr std::size_t pattern_bytes_max = 200;
+constexpr std::uint64_t active_torrents_most = 100;
 constexpr std::size_t checkpoint_copies_max = 16;
 
 /// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
@@ -158,6 +161,25 @@ Result<void> read_digests(Section& in, Settings& to) {
   return in.wrong(*in.table_.get("digests"), "digests", "must be [\"sha256\"] or [\"sha256\", \"sha1\", \"md5\"]");
 }
 
+Result<void> read_patterns(Section& in, std::string_view key, std::vector<std::string>& into) {
+  IMPOUND_CHECK(in.texts(key, into));
+  bool const fit = std::all_of(into.begin(), into.end(), [](std::string const& pattern) {
+    return !pattern.empty() && pattern.size() <= pattern_bytes_max;
+  });
+  if (fit && into.size() <= patterns_max) return ok();
+  return in.wrong(*in.table_.get(key), key, "must have at most 50 patterns, each of 1 to 200 bytes");
+}
+
+/// Which files of a torrent are taken.
+Result<void> read_selection(Section& in, Settings& to) {
+  IMPOUND_CHECK(read_patterns(in, "include", to.include));
+  IMPOUND_CHECK(read_patterns(in, "exclude", to.exclude));
+  std::uint64_t file_bytes_max = 0;
+  IMPOUND_CHECK(in.count("max_file_bytes", file_bytes_max));
+  if (file_bytes_max > 0) to.file_bytes_max = file_bytes_max;
+  return ok();
+}
+
 Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.only("dht", "off"));
   IMPOUND_CHECK(read_digests(in, to));
@@ -169,6 +191,10 @@ Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.count("max_bytes", bytes_max));
   if (bytes_max > 0) to.torrent_bytes_max = bytes_max;
   IMPOUND_CHECK(in.count("max_files", to.torrent_files_max));
+  IMPOUND_CHECK(read_selection(in, to));
+  IMPOUND_CHECK(in.count("max_active", to.active_torrents_max));
+  if (to.active_torrents_max == 0 || to.active_torrents_max > active_torrents_most)
+    return in.wrong(*in.table_.get("max_active"), "max_active", "must be 1 to 100");
   return in.done();
 }
 

@@ -65,6 +65,10 @@ struct Settings {
   std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte
   std::optional<std::uint64_t> torrent_bytes_max;
   std::uint64_t torrent_files_max = 100'000;
+  std::vector<std::string> include;             // patterns of files to take; none: all
+  std::vector<std::string> exclude;             // and to leave; beats include
+  std::optional<std::uint64_t> file_bytes_max;  // a larger file is left
+  std::uint64_t active_torrents_max = 5;        // whose payload comes at the same time; the others wait
   bool all_digests = false;  // SHA-1 and MD5 at sealing, too; else they follow when `watch` has nothing else to do
 
   std::uint64_t capture_bytes_max = 16 * 1024 * 1024;

@@ -55,7 +55,8 @@ Acquisitions::Running* Acquisitions::find(std::string const& job) {
 
 Result<Begun> Acquisitions::begin(Wanted wanted) {
   Begun begun;
-  begun.held = session_.past().held(wanted.target.hashes);
+  FileSelection selection = selection_for(wanted);
+  begun.held = session_.past().held(wanted.target.hashes, selection_json(selection));
   begun.erased = session_.past().erased(wanted.target.hashes);
   if (begun.held || begun.erased) return begun;
   for (auto const& [id, other] : running_)
@@ -74,13 +75,15 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   if (open) {
     attempt = open->attempt;
   } else {
-    IMPOUND_TRY(recorded, record_attempt(wanted, refused_sources(wanted.target)));
+    IMPOUND_TRY(recorded, record_attempt(wanted, selection_json(selection), refused_sources(wanted.target)));
     attempt = recorded;
   }
   // Beyond this line packets may leave: the attempt is durable.
 
   Running running{.attempt = attempt, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
   running.metadata_only = wanted.metadata_only;
+  running.by_person = wanted.by.has_value();
+  running.selection = std::move(selection);
   running.web_seeds_set_aside = wanted.target.web_seeds.size();
   running.torrent_capture = wanted.target.torrent_capture;
   running.torrent_media_type = wanted.target.torrent_media_type;
@@ -102,30 +105,18 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
       return begun;
     }
     IMPOUND_CHECK(take_metainfo(added, std::move(metainfo).value(), *wanted.target.torrent, true));
-    if (!added.refused_reason.empty() || wanted.metadata_only) {
-      IMPOUND_CHECK(finish(attempt.text(), {added.refused_reason, added.refused_detail, 0, 0}));
+    if (wanted.metadata_only) {
+      IMPOUND_CHECK(finish(attempt.text(), {}));
       return begun;
     }
+  }
+  if (!added.refused_reason.empty()) {
+    IMPOUND_CHECK(finish(attempt.text(), {added.refused_reason, added.refused_detail, 0, 0}));
+    return begun;
   }
   revival_.begin(attempt.text());
   IMPOUND_CHECK(let_run());
   return begun;
-}
-
-/// Brings the worker's jobs in line with what may run: all of them, or after a death one suspect alone.
-Result<void> Acquisitions::let_run() {
-  revival_.pass_time(session_.clock().boot_us());
-  std::vector<std::string> to_add;
-  for (auto& [id, running] : running_) {
-    bool const runs = revival_.runs(id);
-    if (runs && !running.in_worker) to_add.push_back(id);
-    if (!running.in_worker || !swarm_ || running.paused == !runs) continue;
-    // What does not reach the worker needs no answer here: its Ended is on the way.
-    (void)(runs ? swarm_->resume(id) : swarm_->pause(id));
-    running.paused = !runs;
-  }
-  for (std::string const& id : to_add) IMPOUND_CHECK(add_to_swarm(id));
-  return ok();
 }
 
 /// Hands a job to the worker. What the worker's line does not take is this torrent's failure, not the agent's.
@@ -134,7 +125,8 @@ Result<void> Acquisitions::add_to_swarm(std::string const& job) {
   Running* const running = find(job);
   if (running == nullptr) return ok();
   running->in_worker = true;
-  running->paused = false;
+  running->paused = running->chosen = false;
+  running->metadata_in_worker = running->job.torrent.has_value();
   auto added = swarm_->add(running->job);
   if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
   return finish(job, {"refused_limits", line(added.error()), 0, 0});
@@ -143,10 +135,12 @@ Result<void> Acquisitions::add_to_swarm(std::string const& job) {
 /// Everything the torrent has is in the vault already: a crash fell between the last seal and the result.
 bool Acquisitions::wholly_sealed(Running const& running) const {
   if (!running.metainfo || running.sealed_before.empty()) return false;
-  return std::all_of(running.metainfo->files.begin(), running.metainfo->files.end(),
-                     [&](fetchers::TorrentFile const& file) {
-                       return file.pad || running.sealed_before.contains(hex(bytes_of(file.path_bytes)));
-                     });
+  auto const& files = running.metainfo->files;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (!files[i].pad && running.left_out[i].empty() &&
+        !running.sealed_before.contains(hex(bytes_of(files[i].path_bytes))))
+      return false;
+  return true;
 }
 
 /// Sources that the address table refuses as they are written; names are judged by what they resolve to, later.
@@ -181,7 +175,8 @@ Result<std::size_t> Acquisitions::take_up_open() {
   return count;
 }
 
-Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, std::vector<std::string> const& refused) {
+Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, Json const& selection,
+                                             std::vector<std::string> const& refused) {
   TorrentTarget const& target = wanted.target;
   Json body{{"route", "direct"},
             {"target", target.torrent ? "torrent" : "magnet"},
@@ -191,6 +186,7 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, std::vector<s
               {"metadata_timeout_s", settings_.metadata_timeout.count()}}}};
   add_hashes(body, target.hashes);
   if (wanted.metadata_only) body["metadata_only"] = true;
+  if (!selection.empty()) body["selection"] = selection;
   if (wanted.timeout) body["limits"]["timeout_s"] = wanted.timeout->count();
   if (!target.trackers.empty()) body["trackers"] = listed(target.trackers);
   std::vector<std::string> peers = wanted.peers;
@@ -206,6 +202,7 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   running.case_name = open.case_name;
   running.sealed_before = open.sealed;
   running.metadata_entry = open.metadata_entry;
+  running.selection = selection_of(open.body);  // what the attempt said, whatever the settings say today
   if (!open.metadata_entry || !open.torrent) return ok();
   fetchers::MetainfoLimits const limits;
   IMPOUND_TRY(bytes, read_whole(session_.disk(), evidence::object_path(*open.torrent), limits.bytes_max));
@@ -213,6 +210,7 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
       open.torrent_is_whole ? fetchers::read_torrent(bytes, limits) : fetchers::read_info_dict(bytes, limits);
   // It was read once before it was sealed; if it is unreadable now, the metadata is simply asked for again.
   if (metainfo) running.metainfo = std::move(metainfo).value();
+  if (metainfo) running.left_out = why_left_out(running.selection, *running.metainfo);
   return ok();
 }
 
@@ -223,6 +221,7 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
   job.hashes = wanted.target.hashes;
   job.torrent = wanted.target.torrent;
   job.metadata_only = wanted.metadata_only;
+  job.choose_files = !wanted.metadata_only;
   job.metadata_timeout_s = static_cast<std::uint64_t>(settings_.metadata_timeout.count());
   if (wanted.timeout) job.idle_timeout_s = static_cast<std::uint64_t>(wanted.timeout->count());
   for (std::string const& tracker : wanted.target.trackers)
@@ -260,7 +259,8 @@ Result<void> Acquisitions::start_swarm() {
 }
 
 /// Why this torrent must not be downloaded: the protocol's word and a sentence.
-std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(fetchers::Metainfo const& metainfo) const {
+std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(Running const& running) const {
+  fetchers::Metainfo const& metainfo = *running.metainfo;
   if (settings_.torrent_bytes_max && metainfo.total_bytes > *settings_.torrent_bytes_max)
     return std::pair{"refused_limits", "the torrent has " + std::to_string(metainfo.total_bytes) +
                                            " bytes, torrents.max_bytes is " +
@@ -269,11 +269,14 @@ std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(fetcher
     return std::pair{"refused_limits", "the torrent has " + std::to_string(metainfo.files.size()) +
                                            " files, torrents.max_files is " +
                                            std::to_string(settings_.torrent_files_max)};
+  if (std::any_of(metainfo.files.begin(), metainfo.files.end(), [](auto const& file) { return file.symlink; }))
+    return std::pair{"refused_limits", "it contains symbolic links, which this version does not take"};
   auto const free = session_.disk().free_bytes();
+  std::uint64_t const wanted = wanted_bytes(running);
   // What an earlier run left in staging is counted twice here: asking for too much room is the safe side.
-  if (free && free.value() < metainfo.total_bytes + settings_.disk_reserve)
-    return std::pair{"disk_full", "the torrent has " + bytes_text(metainfo.total_bytes) + ", the disk " +
-                                      bytes_text(free.value()) + " free, of which limits.disk_reserve keeps " +
+  if (free && free.value() < wanted + settings_.disk_reserve)
+    return std::pair{"disk_full", "the torrent has " + bytes_text(wanted) + ", the disk " + bytes_text(free.value()) +
+                                      " free, of which limits.disk_reserve keeps " +
                                       bytes_text(settings_.disk_reserve)};
   return std::nullopt;
 }
@@ -322,8 +325,11 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   if (running.web_seeds_set_aside > 0)
     terminal_.say("            " + std::to_string(running.web_seeds_set_aside) +
                   " web seed(s) recorded, not used: this version downloads from peers only");
-  if (auto const why = why_not(metainfo)) std::tie(running.refused_reason, running.refused_detail) = *why;
   running.metainfo = std::move(metainfo);
+  running.left_out = why_left_out(running.selection, *running.metainfo);
+  if (std::uint64_t const left = files_left_out(running); left > 0)
+    terminal_.say("            " + std::to_string(left) + " file(s) are left out by the selection");
+  if (auto const why = why_not(running)) std::tie(running.refused_reason, running.refused_detail) = *why;
   return ok();
 }
 

@@ -1,10 +1,10 @@
 // Acquisitions: from "this torrent" to sealed exhibits and exactly one result.
 //
 // begin() makes the attempt durable before the first packet leaves; pump() takes the swarm's events one by one:
-// metadata is sealed first and at once, files when the torrent is whole (or given up), then the file list, then the
-// result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for the same torrent: same
-// attempt, same staging folder. Every way to end has its result, but for interrupt(), which keeps the state for the
-// next run.
+// metadata is sealed first and at once (no payload comes before), files when the torrent is whole (or given up), then
+// the file list, then the result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for the
+// same torrent: same attempt, same staging folder. Every way to end has its result, but for interrupt(), which keeps
+// the state for the next run.
 //
 // One thread: the one that opened the session. The swarm's worker starts with the first acquisition.
 #pragma once
@@ -15,10 +15,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
+#include "agent/work/file_selection.h"
 #include "agent/work/job_revival.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
@@ -41,6 +43,9 @@ struct Wanted {
   std::optional<std::chrono::seconds> timeout;  // --timeout: without a new byte
 };
 
+/// How the detail of a result begins whose worker may not run here: the same command would end alike.
+inline constexpr std::string_view worker_does_not_start = "the swarm worker does not start: ";
+
 struct AcquisitionOutcome {
   InfoHashes hashes;
   std::string name;    // raw bytes of the torrent's name; "" without metadata
@@ -53,6 +58,7 @@ struct AcquisitionOutcome {
   std::uint64_t bytes_sealed = 0;
   std::uint64_t uploaded_payload_bytes = 0;
   std::uint64_t web_seeds_set_aside = 0;
+  std::uint64_t files_left_out = 0;  // by the selection
 };
 
 struct Begun {
@@ -90,9 +96,16 @@ class Acquisitions {
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
     std::vector<fetchers::FileDone> files_done{};
     bool metadata_only = false;
-    bool in_worker = false;        // handed over, and the worker lives
-    bool paused = false;           // there, while another runs alone
-    std::string refused_reason{};  // we ended it ourselves, for this reason
+    bool in_worker = false;  // handed over, and the worker lives
+    bool paused = false;     // there, while another runs alone
+    bool by_person = false;
+    FileSelection selection{};
+    std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
+    bool slot = false;                    // its payload may come
+    std::optional<std::string> waits{};   // for a slot, told in the log: why
+    bool metadata_in_worker = false;      // the worker that lives has it
+    bool chosen = false;                  // and was told which files
+    std::string refused_reason{};         // we ended it ourselves, for this reason
     std::string refused_detail{};
     std::uint64_t web_seeds_set_aside = 0;
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
@@ -124,14 +137,20 @@ class Acquisitions {
     std::uint64_t uploaded = 0;
   };
 
-  Result<EntryId> record_attempt(Wanted const& wanted, std::vector<std::string> const& refused);
+  Result<EntryId> record_attempt(Wanted const& wanted, Json const& selection, std::vector<std::string> const& refused);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
   std::vector<std::string> refused_sources(TorrentTarget const& target) const;
   bool wholly_sealed(Running const& running) const;
-  std::optional<std::pair<std::string, std::string>> why_not(fetchers::Metainfo const& metainfo) const;
+  std::optional<std::pair<std::string, std::string>> why_not(Running const& running) const;
   Result<void> add_to_swarm(std::string const& job);
   Result<void> let_run();
+  Result<void> give_slots();
+  Result<void> give_slot(Running& running);
+  Result<void> let_wait(Running& running, std::string why);
+  std::optional<std::string> no_room_beside_others(Running const& running) const;
+  void choose_files();
+  FileSelection selection_for(Wanted const& wanted) const;
   Result<void> end_in_swarm(std::string const& job);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt) const;
   Result<void> start_swarm();
@@ -156,6 +175,10 @@ class Acquisitions {
   Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
   /// Files of a torrent that are not padding.
   static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
+  /// Those that the selection leaves.
+  static std::uint64_t files_left_out(Running const& running);
+  /// What of it comes from the swarm, padding not counted.
+  static std::uint64_t wanted_bytes(Running const& running);
   Running* find(std::string const& job);
   void show_progress();
 

@@ -12,7 +12,7 @@ using evidence::EntryDraft;
 namespace {
 
 std::string does_not_start(fetchers::Ended const& event) {
-  return "the swarm worker does not start: " + shown(event.error_tail, 500);
+  return std::string{worker_does_not_start} + shown(event.error_tail, 500);
 }
 
 }  // namespace
@@ -38,7 +38,9 @@ Result<void> Acquisitions::handle(fetchers::SwarmEvent event) {
 
 Result<void> Acquisitions::on(fetchers::MetadataReceived const& event) {
   Running* const running = find(event.job);
-  if (running == nullptr || running->metainfo) return ok();
+  if (running == nullptr) return ok();
+  running->metadata_in_worker = true;
+  if (running->metainfo) return ok();
   auto metainfo = fetchers::read_info_dict(event.info, fetchers::MetainfoLimits{});
   if (!metainfo) {
     running->refused_reason = "metadata_refused";
@@ -113,7 +115,7 @@ Result<void> Acquisitions::on(fetchers::Ended const& event) {
   for (auto& [id, running] : running_) {
     // They are announced again; of one that is given up, what its last worker announced is all there will be.
     if (death.given_up != id) running.files_done.clear();
-    running.in_worker = running.paused = false;
+    running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;
     running.progress = {};
     // What we had ended already, before the worker could say so, does not come back.
     if (!running.refused_reason.empty()) over[id] = {running.refused_reason, running.refused_detail, 0, 0};

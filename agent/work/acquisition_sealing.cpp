@@ -15,7 +15,7 @@ constexpr std::size_t batch_files_max = 1000;
 
 /// A line of the file list; without a digest the file is not there.
 Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t size, std::string const& sha256,
-               std::string const& exhibit) {
+               std::string const& exhibit, std::string const& left_out = {}) {
   Json one{{"path", shown(path_bytes, 1000)},
            {"path_hex", hex(bytes_of(path_bytes))},
            {"index", index},
@@ -23,6 +23,7 @@ Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t
            {"sealed", !sha256.empty()}};
   if (!sha256.empty()) one["sha256"] = sha256;
   if (!exhibit.empty()) one["exhibit"] = exhibit;
+  if (!left_out.empty()) one["left_out"] = shown(left_out, 500);
   return one;
 }
 
@@ -41,7 +42,9 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
 
   std::uint64_t const files = running.metainfo ? payload_files(*running.metainfo) : 0;
   bool const only_metadata = running.metadata_only && running.metainfo && ending.reason.empty();
-  bool const whole = running.metainfo && ending.reason.empty() && kept.files == files && kept.refused.empty();
+  std::uint64_t const left_out = only_metadata ? 0 : files_left_out(running);
+  bool const whole =
+      running.metainfo && ending.reason.empty() && kept.files + left_out == files && kept.refused.empty();
   if (!only_metadata && !whole && ending.reason.empty()) explain(ending, kept, files);
   std::string const state = only_metadata    ? "metadata_only"
                             : whole          ? "complete"
@@ -57,6 +60,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   add_hashes(body, running.hashes);
   if (!ending.reason.empty()) body["reason"] = ending.reason;
   if (!ending.detail.empty()) body["detail"] = shown(ending.detail, 500);
+  if (left_out > 0) body["files_left_out"] = left_out;
   if (file_list) body["file_list"] = file_list->text();
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
@@ -72,13 +76,15 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                    {}}));
 
   session_.past().close(running.attempt);
-  if (state == "complete") {
+  if (state == "complete" && left_out > 0) {
+    session_.past().mark_held_in_part(running.hashes, selection_json(running.selection), result);
+  } else if (state == "complete") {
     session_.past().mark_held(running.hashes, result);
     IMPOUND_CHECK(close_others(running.hashes, result));
   }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
                        ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
-                       running.web_seeds_set_aside});
+                       running.web_seeds_set_aside, left_out});
   std::string const folder = running.job.folder;
   running_.erase(job);
   revival_.end(job, session_.clock().boot_us());
@@ -198,7 +204,7 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
     if (file.pad || kept.listed.contains(i)) continue;
     auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
     Json const one = before == running.sealed_before.end()
-                         ? file_line(file.path_bytes, i, file.size, "", "")
+                         ? file_line(file.path_bytes, i, file.size, "", "", running.left_out[i])
                          : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
     lines += one.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }

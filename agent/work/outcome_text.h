@@ -37,6 +37,7 @@ inline std::string outcome_text(AcquisitionOutcome const& outcome) {
     text += std::to_string(outcome.files_sealed) + " of " + std::to_string(outcome.files) + " file(s) sealed, " +
             bytes_text(outcome.bytes_sealed) + "; uploaded " + std::to_string(outcome.uploaded_payload_bytes) +
             " payload bytes";
+  if (outcome.files_left_out > 0) text += "; " + std::to_string(outcome.files_left_out) + " left out by the selection";
   if (!outcome.reason.empty()) text += "; " + reason_text(outcome.reason);
   return text;
 }

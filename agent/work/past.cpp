@@ -69,6 +69,19 @@ std::optional<EntryId> Past::erased(InfoHashes const& hashes) const {
   return std::nullopt;
 }
 
+std::optional<EntryId> Past::held(InfoHashes const& hashes, Json const& selection) const {
+  if (auto const whole = held(hashes)) return whole;
+  auto const same = held_in_part_.find(selection.dump());
+  if (same == held_in_part_.end()) return std::nullopt;
+  for (HeldInPart const& one : same->second)
+    if (same_torrent(one.hashes, hashes)) return one.result;
+  return std::nullopt;
+}
+
+void Past::mark_held_in_part(InfoHashes const& hashes, Json const& selection, EntryId const& result) {
+  held_in_part_[selection.dump()].push_back({hashes, result});
+}
+
 OpenAcquisition const* Past::open_for(InfoHashes const& hashes, bool metadata_only) const {
   OpenAcquisition const* other = nullptr;
   for (auto const& [id, open] : open_) {
@@ -200,10 +213,12 @@ void Past::take_acquisition_result(ReadEntry const& entry) {
   if (!entry.of()) return;
   auto const open = open_.find(*entry.of());
   if (open == open_.end()) return;
-  if (text_field(entry.body(), "state") == "complete") {
+  bool const complete = text_field(entry.body(), "state") == "complete";
+  if (complete && count_field(entry.body(), "files_left_out").value_or(0) == 0)
     mark_held(open->second.hashes, entry.id());
-    complete_.insert_or_assign(*entry.of(), open->second.hashes);
-  }
+  else if (complete)
+    mark_held_in_part(open->second.hashes, open->second.body.value("selection", Json::object()), entry.id());
+  if (complete) complete_.insert_or_assign(*entry.of(), open->second.hashes);
   open_.erase(open);
 }
 

@@ -67,6 +67,10 @@ class Past {
   /// The exhibit.erased that took bytes of this torrent after it was complete: then it is not held, and what was
   /// ordered gone is not fetched again.
   std::optional<EntryId> erased(InfoHashes const& hashes) const;
+  /// The same for a wish that leaves files out: also a result that left the same ones out (`selection`, of the
+  /// attempt).
+  std::optional<EntryId> held(InfoHashes const& hashes, Json const& selection) const;
+  void mark_held_in_part(InfoHashes const& hashes, Json const& selection, EntryId const& result);
 
   /// The attempt without a result that a wish for this torrent goes on with, if there is one. A wish for metadata alone
   /// never gets an attempt for the payload that has no metadata yet, for it would end it. Of several the oldest, one
@@ -100,6 +104,11 @@ class Past {
   std::set<std::pair<std::string, std::string>> seen_;
   std::map<InfoHashV1, EntryId> held_v1_;
   std::map<InfoHashV2, EntryId> held_v2_;
+  struct HeldInPart {
+    InfoHashes hashes;
+    EntryId result;
+  };
+  std::map<std::string, std::vector<HeldInPart>> held_in_part_;  // by selection
   std::map<EntryId, OpenAcquisition> open_;
   std::map<EntryId, OpenCapture> open_captures_;
   std::map<EntryId, std::pair<std::string, std::string>> followed_;  // captures whose references are not worked off yet

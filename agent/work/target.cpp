@@ -54,7 +54,9 @@ std::optional<InfoHashes> named_torrent(std::string const& text) {
 
 Result<TorrentTarget> magnet_target(std::string_view magnet) {
   IMPOUND_TRY(parsed, fetchers::parse_magnet(magnet, fetchers::MagnetLimits{}));
-  return TorrentTarget{parsed.hashes, parsed.name, parsed.trackers, parsed.peers, parsed.web_seeds, {}, {}};
+  TorrentTarget target{parsed.hashes, parsed.name, parsed.trackers, parsed.peers, parsed.web_seeds, {}, {}};
+  target.select_only = parsed.select_only;
+  return target;
 }
 
 Result<TorrentTarget> torrent_target(std::string bytes) {

@@ -22,6 +22,7 @@ struct TorrentTarget {
   std::optional<std::string> torrent;      // bytes of a .torrent
   std::optional<EntryId> torrent_capture;  // the capture that brought it, when it came over HTTP
   std::string torrent_media_type{};        // as its server claimed it; "" when nobody did
+  std::string select_only{};               // so= of a magnet, raw
 };
 
 /// A URL whose answer must be looked at before it is known what to acquire.

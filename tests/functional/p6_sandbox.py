@@ -139,6 +139,7 @@ def test_without_landlock_the_worker_does_not_start_and_impound_says_why(world):
     with_worker(world, "worker_of_landlock_0")
     done = world.refused(1, "fetch", torrent.magnet(), "--peer", peer.address)
     assert "this kernel has no Landlock" in done.out + done.err and "lsm=landlock" in done.out + done.err, done
+    assert "make the sandbox possible" in done.err and "to try once more" not in done.err, done
     assert len(world.of_kind("worker.ended")) == 1, "another try would end alike"
     result, = world.of_kind("acquisition.result")
     assert result["body"]["state"] == "failed" and result["body"]["reason"] == "worker_ended", result

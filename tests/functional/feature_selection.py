@@ -1,0 +1,130 @@
+"""Selection and queue: which files of a torrent are taken, whose payload comes first, and what the log says of both."""
+import json
+import signal
+
+import harness
+import peers
+
+
+def leak(world, name="leak", size=300_000):
+    seeded = world.folder / f"seeded-{name}"
+    harness.write_bytes(seeded / name / "mail" / "a.eml", 50_000, name + "a")
+    harness.write_bytes(seeded / name / "mail" / "b.eml", size, name + "b")
+    harness.write_bytes(seeded / name / "setup.exe", 70_000, name + "c")
+    return seeded
+
+
+def listed(world, result):
+    digest = {entry["id"]: entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")}[result["body"]["file_list"]]
+    lines = (world.vault / "objects" / digest[:2] / digest).read_text().splitlines()
+    return {bytes.fromhex(line["path_hex"]).decode(): line for line in map(json.loads, lines)}
+
+
+def test_files_are_selected_by_the_settings_and_the_others_listed_with_why(world):
+    seeded = leak(world)
+    settings = world.settings('[torrents]\ninclude = ["*.eml"]\nmax_file_bytes = 100000\n')
+    for kind in ("v1", "hybrid", "v2"):
+        torrent = peers.make_torrent(world, seeded / "leak", kind)
+        peer = peers.seeder(world, torrent, seeded, host={"v1": "127.0.0.2", "hybrid": "127.0.0.3", "v2": "127.0.0.4"}[kind])
+        if not world.vault.exists():
+            world.init()
+        done = world.impound("fetch", torrent.magnet(), "--peer", peer.address, "--config", settings)
+        assert "complete" in done.out and "2 left out by the selection" in done.out, done
+        result = world.of_kind("acquisition.result")[-1]
+        assert result["body"]["files"] == 3 and result["body"]["files_sealed"] == 1 and result["body"]["files_left_out"] == 2, result
+        lines = listed(world, result)
+        assert lines["leak/mail/a.eml"]["sealed"] and lines["leak/mail/a.eml"]["sha256"] == harness.sha256(seeded / "leak/mail/a.eml")
+        assert lines["leak/mail/b.eml"] == {**lines["leak/mail/b.eml"], "sealed": False, "left_out": "larger than torrents.max_file_bytes, 100000"}
+        assert lines["leak/setup.exe"]["left_out"] == "nothing in torrents.include matches", lines
+        again = world.impound("fetch", torrent.path, "--config", settings)
+        assert "held already" in again.out + again.err, again
+    # Without the selection the rest is wanted: what is held in part is no hindrance.
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    assert world.of_kind("acquisition.result")[-1]["body"]["files_sealed"] == 3
+    assert world.verify()["ok"] is True
+
+
+def test_a_magnet_selects_files(world):
+    seeded = leak(world)
+    torrent = peers.make_torrent(world, seeded / "leak", "v1")
+    names = [bytes(path) for path in order_of(torrent)]
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet() + "&so=0,2", "--peer", peer.address)
+    result, = world.of_kind("acquisition.result")
+    lines = listed(world, result)
+    assert [lines[name.decode()]["sealed"] for name in names] == [True, False, True], lines
+    assert lines[names[1].decode()]["left_out"] == "not among so=0,2", lines
+    assert world.of_kind("acquisition.attempt")[0]["body"]["selection"] == {"select_only": "0,2"}
+    assert world.verify()["ok"] is True
+
+
+def order_of(torrent):
+    harness.need_module("libtorrent")
+    import libtorrent
+    files = libtorrent.torrent_info(str(torrent.path)).files()
+    return [files.file_path(i).encode() for i in range(files.num_files()) if not files.file_flags(i) & libtorrent.file_flags_t.flag_pad_file]
+
+
+def test_one_torrent_at_a_time_and_the_metadata_of_all_at_once(world):
+    torrents = []
+    for number, name in enumerate(("first", "second", "third")):
+        seeded = leak(world, name, size=600_000)
+        torrent = peers.make_torrent(world, seeded / name, "v1")
+        torrents.append((torrent, peers.seeder(world, torrent, seeded, rate=400_000, host=f"127.0.0.{number + 2}"), seeded))
+    world.init()
+    settings = world.settings("[torrents]\nmax_active = 1\n")
+    words = ["fetch", *(torrent.magnet() for torrent, _, _ in torrents), "--config", settings]
+    for _, peer, _ in torrents:
+        words += ["--peer", peer.address]
+    running = world.start_impound(*words)
+    harness.wait_until(lambda: world.kinds().count("acquisition.metadata") == 3, 60, "the metadata of all three")
+    assert "acquisition.result" not in world.kinds(), "metadata comes first, also for those that wait"
+    jobs = json.loads(world.impound("status", "--json").out)["jobs"]["open"]
+    assert [job["waiting"] for job in jobs].count(True) == 2 and len(jobs) == 3, jobs
+    assert all("max_active" in job["waits"] for job in jobs if job["waiting"]), jobs
+    assert running.wait(120) == 0, running.output()
+    entries = world.entries()
+    order = [(entry["kind"], entry["of"]) for entry in entries if entry["kind"] in ("limit.reached", "limit.left", "acquisition.result")]
+    waited = [of for kind, of in order if kind == "limit.reached"]
+    assert len(waited) == 2
+    left = [of for kind, of in order if kind == "limit.left"]
+    assert sorted(left) == sorted(waited), order
+    for of in left:  # each goes on only after another one has ended
+        at = order.index(("limit.left", of))
+        assert order[:at].count(("limit.reached", of)) == 1 and any(kind == "acquisition.result" for kind, _ in order[:at]), order
+        assert ("acquisition.result", of) in order[at:], order
+    for torrent, _, seeded in torrents:
+        assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    assert json.loads(world.impound("status", "--json").out)["jobs"]["open"] == []
+    assert world.verify()["ok"] is True
+
+
+def test_those_that_wait_are_taken_up_by_the_next_run(world):
+    torrents = []
+    for number, name in enumerate(("first", "second")):
+        seeded = leak(world, name, size=600_000)
+        torrent = peers.make_torrent(world, seeded / name, "hybrid")
+        torrents.append((torrent, peers.seeder(world, torrent, seeded, rate=100_000, host=f"127.0.0.{number + 2}"), seeded))
+    world.init()
+    words = ["fetch", *(torrent.path for torrent, _, _ in torrents), "--config", world.settings("[torrents]\nmax_active = 1\n")]
+    for _, peer, _ in torrents:
+        words += ["--peer", peer.address]
+    running = world.start_impound(*words)
+    harness.wait_until(lambda: "limit.reached" in world.kinds(), 60, "one that waits")
+    assert running.stop(signal.SIGINT) == 130, running.output()
+    # The same torrents again, with room for both.
+    world.impound(*[word for word in words if word != "--config" and not str(word).endswith(".toml")])
+    attempts = world.of_kind("acquisition.attempt")
+    results = world.of_kind("acquisition.result")
+    assert len(attempts) == len(results) == 2 and {result["body"]["state"] for result in results} == {"complete"}, results
+    assert world.verify()["ok"] is True
+
+
+def test_selections_that_make_no_sense_are_refused(world):
+    for wrong in ('include = [""]', "max_active = 0", "max_active = 1000", 'exclude = "x"', 'include = ["' + "x" * 201 + '"]'):
+        done = world.refused(2, "fetch", "0" * 40, "--config", world.settings(f"[torrents]\n{wrong}\n"))
+        assert "torrents." + wrong.split(" ")[0] in done.err, done
+
+
+harness.main(globals())
