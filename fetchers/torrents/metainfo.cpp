@@ -13,8 +13,8 @@ namespace impound::fetchers {
 
 namespace {
 
-// libtorrent's own bound on a torrent's size; beyond it piece arithmetic would overflow there.
-constexpr std::uint64_t total_bytes_max = (std::uint64_t{1} << 48) - 1;
+// Beyond it the sums here and libtorrent's piece arithmetic would overflow, whatever the limits say.
+constexpr std::uint64_t file_bytes_max = (std::uint64_t{1} << 48) - 1;
 constexpr std::uint64_t block_bytes = 16'384;
 
 Error wrong(std::string what) { return Error{Code::malformed, "not a usable torrent: " + what, {}, {}}; }
@@ -49,7 +49,7 @@ bool is_pad(BencodeValue const& file, std::vector<std::string> const& components
 Result<std::uint64_t> size_of(BencodeValue const& file) {
   auto const length = file.find("length");
   auto const size = length ? length->integer() : std::nullopt;
-  if (!size || *size < 0 || static_cast<std::uint64_t>(*size) > total_bytes_max)
+  if (!size || *size < 0 || static_cast<std::uint64_t>(*size) > file_bytes_max)
     return wrong("a file's length is missing or impossible");
   return static_cast<std::uint64_t>(*size);
 }
@@ -60,6 +60,7 @@ Result<void> set_path(TorrentFile& file, MetainfoLimits const& limits) {
     if (!file.path_bytes.empty()) file.path_bytes += '/';
     file.path_bytes += component;
   }
+  if (file.components.size() > limits.path_depth_max) return too_much("a path deeper than the limit");
   if (file.path_bytes.size() > limits.path_bytes_max) return too_much("a path is longer than the limit");
   return ok();
 }
@@ -197,7 +198,7 @@ Result<void> set_sizes(Metainfo& torrent, bool v1, BencodeValue const& info, Met
   std::size_t wanted = 0;
   for (auto const& file : torrent.files) {
     all += file.size;  // cannot overflow: 2^48 a file, and files are bounded by tokens
-    if (all > total_bytes_max) return wrong("more bytes than a torrent can have");
+    if (all > std::min(limits.total_bytes_max, file_bytes_max)) return too_much("more bytes than the limit");
     if (!file.pad) {
       torrent.total_bytes += file.size;
       ++wanted;

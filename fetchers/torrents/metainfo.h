@@ -27,7 +27,9 @@ struct MetainfoLimits {
   std::size_t files_max = 100'000;          // pad files not counted
   std::size_t depth_max = 100;              // of bencode, and so of a v2 file tree
   std::size_t path_bytes_max = 4'096;       // of one file, components and the '/' between them
-  std::uint64_t pieces_max = 0x200000;      // libtorrent's own bound
+  std::size_t path_depth_max = 100;         // components of one file
+  std::uint64_t total_bytes_max = (std::uint64_t{1} << 48) - 1;  // libtorrent's own bound; no higher: it would overflow
+  std::uint64_t pieces_max = 0x200000;                           // libtorrent's own bound
   std::uint64_t piece_length_max = 64u << 20;
   std::size_t tokens_max = 2'000'000;  // strings, integers, lists and dicts: 32 MiB of outline
   std::size_t urls_max = 1'000;        // trackers, and web seeds: the rest is left out

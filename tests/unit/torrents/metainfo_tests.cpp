@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -186,28 +187,43 @@ TEST_CASE("P6: hostile sizes and shapes are errors") {
   }
 }
 
-TEST_CASE("P6: limits are kept") {
+TEST_CASE("P6: each limit is kept, and its refusal names it") {
   auto const info = one_file_info();
   auto const whole = "d4:info" + info + "e";
-  MetainfoLimits limits;
-  limits.info_bytes_max = info.size() - 1;
-  CHECK(read_info_dict(info, limits).error().code == Code::refused);
-  CHECK(read_torrent(whole, limits).error().code == Code::refused);
-  limits = {};
-  limits.bytes_max = whole.size() - 1;
-  CHECK(read_torrent(whole, limits).error().code == Code::refused);
-  limits = {};
-  limits.piece_length_max = 16'383;
-  CHECK(read_info_dict(info, limits).error().code == Code::refused);
-  limits = {};
-  limits.pieces_max = 0;
-  CHECK(read_info_dict(info, limits).error().code == Code::refused);
-  limits = {};
-  limits.path_bytes_max = 0;
-  CHECK(read_info_dict(info, limits).error().code == Code::refused);
-  limits = {};
-  limits.files_max = 0;
-  CHECK(read_info_dict(info, limits).error().code == Code::refused);
+  std::string const folders =
+      "d5:filesld6:lengthi1e4:pathl1:a1:b1:ceee4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+  struct Limit {
+    char const* named;
+    std::string text;                                // a whole .torrent, or an info dict
+    std::function<void(MetainfoLimits&, bool)> set;  // true: just kept; false: just not
+  };
+  std::vector<Limit> const table{
+      {"an info dict larger", info, [&](auto& l, bool kept) { l.info_bytes_max = info.size() - (kept ? 0 : 1); }},
+      {"an info dict larger", whole, [&](auto& l, bool kept) { l.info_bytes_max = info.size() - (kept ? 0 : 1); }},
+      {"a file larger", whole, [&](auto& l, bool kept) { l.bytes_max = whole.size() - (kept ? 0 : 1); }},
+      {"pieces longer", info, [](auto& l, bool kept) { l.piece_length_max = kept ? 16'384 : 16'383; }},
+      {"more pieces", info, [](auto& l, bool kept) { l.pieces_max = kept ? 1 : 0; }},
+      {"more files", info, [](auto& l, bool kept) { l.files_max = kept ? 1 : 0; }},
+      {"more bytes", info, [](auto& l, bool kept) { l.total_bytes_max = kept ? 1 : 0; }},
+      {"a path is longer", folders, [](auto& l, bool kept) { l.path_bytes_max = kept ? 7 : 6; }},
+      {"a path deeper", folders, [](auto& l, bool kept) { l.path_depth_max = kept ? 4 : 3; }},
+      {"nested deeper", folders, [](auto& l, bool kept) { l.depth_max = kept ? 4 : 3; }},
+      {"more values", folders, [](auto& l, bool kept) { l.tokens_max = kept ? 100 : 10; }},
+  };
+  for (auto const& limit : table) {
+    INFO(limit.named);
+    auto const read = [&](MetainfoLimits const& limits) {
+      return limit.text == whole ? read_torrent(limit.text, limits) : read_info_dict(limit.text, limits);
+    };
+    MetainfoLimits limits;
+    limit.set(limits, true);
+    CHECK_MESSAGE(read(limits), "refused though the limit is kept");
+    limit.set(limits, false);
+    auto const refused = read(limits);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Code::refused);
+    CHECK_MESSAGE(refused.error().what.find(limit.named) != std::string::npos, refused.error().what);
+  }
 }
 
 TEST_CASE("P6: a torrent cut at any byte, or with any byte changed, is read or refused and nothing else") {
