@@ -82,6 +82,28 @@ def test_v1_from_transmission(world):
     check_sealed(world, torrent, seeded)
 
 
+def test_v1_from_qbittorrent(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.qbittorrent(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+    check_sealed(world, torrent, seeded)
+
+
+def test_names_that_are_no_text_come_home_with_their_raw_bytes(world):
+    """Of a torrent whose names are Latin-1 and worse; the seeder has the files under the names libtorrent gives them."""
+    seeded, torrent, contents = peers.torrent_of_raw_names(world, [b"leak"], [
+        ([b"d\xe9p\xeaches", b"lettre \xff\xfe.eml"], 40_000), ([b"\xe9tat.txt"], 20_000), ([b"plain.txt"], 1)])
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.path, "--peer", peer.address)
+    shown = world.show(torrent.v1)
+    sealed = {bytes.fromhex(file["path_hex"]): file["sha256"] for file in shown["files"]}
+    assert shown["state"] == "complete" and sealed == contents, (sealed, contents)
+    assert world.verify()["ok"] is True
+
+
 def test_a_single_file(world):
     seeded = world.folder / "seeded"
     file = harness.write_bytes(seeded / "list.7z", 1_000_000, "list")

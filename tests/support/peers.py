@@ -1,4 +1,5 @@
 """Torrents and those who have them: what the functional tests and the demo put on the other side of the swarm."""
+import hashlib
 import json
 import os
 import pathlib
@@ -64,6 +65,27 @@ def make_torrent(world, content, kind, piece_size=16 << 10, trackers=()):
     return Torrent(path, json.loads(ended.stdout))
 
 
+def torrent_of_raw_names(world, folder, files):
+    """A v1 torrent with names of any bytes, written by hand: (what a libtorrent seeder has it under, torrent, {path: SHA-256})."""
+    harness.need_module("libtorrent")
+    import libtorrent
+    payload = [(path, os.urandom(size)) for path, size in files]
+    joined = b"".join(content for _, content in payload)
+    pieces = b"".join(hashlib.sha1(joined[at:at + 16384]).digest() for at in range(0, len(joined), 16384))
+    info = {b"name": folder[0], b"piece length": 16384, b"pieces": pieces,
+            b"files": [{b"length": len(content), b"path": path} for path, content in payload]}
+    path = fresh(world, "raw-names.torrent")
+    path.write_bytes(libtorrent.bencode({b"info": info}))
+    seeded = fresh(world, "raw-names")
+    under = libtorrent.torrent_info(str(path)).files()
+    for index, (_, content) in enumerate(payload):
+        file = seeded / under.file_path(index)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    torrent = Torrent(path, {"v1": hashlib.sha1(libtorrent.bencode(info)).hexdigest()})
+    return seeded, torrent, {b"/".join(folder + name): hashlib.sha256(content).hexdigest() for name, content in payload}
+
+
 def seeder(world, torrent, save, rate=0, host="127.0.0.2"):
     """A libtorrent seed of what lies under `save`; `rate` in bytes a second, 0 for no limit."""
     return start(world, "seeder", host, torrent.path, save, *(["--rate", rate] if rate else []))
@@ -98,6 +120,30 @@ def transmission(world, torrent, save, host="127.0.0.1"):
         listed = ask("torrent-get", {"fields": ["percentDone", "status"]})["torrents"]
         return listed and listed[0]["percentDone"] == 1 and listed[0]["status"] == 6
     harness.wait_until(seeding, 30, "transmission to have checked what it seeds")
+    return Peer(running, f"{host}:{port}")
+
+
+def qbittorrent(world, torrent, save, host="127.0.0.1"):
+    """qbittorrent-nox as a seed, with a profile of its own and nothing on but the one port."""
+    harness.need("qbittorrent-nox")
+    web, port = harness.free_port(host), harness.free_port(host)
+    profile = fresh(world, "qbittorrent")
+    config = profile / "qBittorrent" / "config"
+    config.mkdir(parents=True)
+    (config / "qBittorrent.conf").write_text(
+        "[LegalNotice]\nAccepted=true\n"
+        f"[BitTorrent]\nSession\\Port={port}\nSession\\InterfaceAddress={host}\nSession\\DHTEnabled=false\nSession\\LSDEnabled=false\n"
+        f"Session\\PeXEnabled=false\nSession\\BTProtocol=TCP\nSession\\DefaultSavePath={save}\n"
+        f"[Network]\nPortForwardingEnabled=false\n"
+        f"[Preferences]\nWebUI\\Address={host}\nWebUI\\Port={web}\nWebUI\\LocalHostAuth=false\nWebUI\\UseUPnP=false\n")
+    running = world.start("qbittorrent", ["qbittorrent-nox", f"--profile={profile}", f"--save-path={save}", torrent.path])
+    harness.wait_until(lambda: harness.answers(web, host), 30, "qbittorrent-nox")
+
+    def seeding():
+        with urllib.request.urlopen(f"http://{host}:{web}/api/v2/torrents/info", timeout=10) as answer:
+            listed = json.load(answer)
+        return listed and listed[0]["progress"] == 1 and listed[0]["state"] in ("uploading", "stalledUP", "forcedUP")
+    harness.wait_until(seeding, 60, "qbittorrent to have checked what it seeds")
     return Peer(running, f"{host}:{port}")
 
 
