@@ -111,6 +111,7 @@ class Acquisitions {
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
     std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
+    std::optional<fetchers::Tried> tried{};  // whom its last worker asked
   };
   /// A file of the payload against the torrent's own hashes.
   struct Checked {
@@ -159,6 +160,7 @@ class Acquisitions {
   Result<void> on(fetchers::MetadataReceived const& event);
   Result<void> on(fetchers::Progress const& event);
   Result<void> on(fetchers::FileDone const& event);
+  Result<void> on(fetchers::Tried const& event);
   Result<void> on(fetchers::Done const& event);
   Result<void> on(fetchers::Failed const& event);
   Result<void> on(fetchers::Incident const& event);
@@ -179,6 +181,7 @@ class Acquisitions {
   static std::uint64_t files_left_out(Running const& running);
   /// What of it comes from the swarm, padding not counted.
   static std::uint64_t wanted_bytes(Running const& running);
+  static Json tried_json(Running const& running);
   Running* find(std::string const& job);
   void show_progress();
 

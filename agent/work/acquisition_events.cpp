@@ -71,6 +71,11 @@ Result<void> Acquisitions::on(fetchers::FileDone const& event) {
   return ok();
 }
 
+Result<void> Acquisitions::on(fetchers::Tried const& event) {
+  if (Running* const running = find(event.job)) running->tried = event;
+  return ok();
+}
+
 Result<void> Acquisitions::on(fetchers::Done const& event) {
   return finish(event.job, {"", "", event.downloaded_payload, event.uploaded_payload});
 }

@@ -12,6 +12,7 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t batch_files_max = 1000;
+constexpr std::size_t tried_bytes_max = 16 * 1024;
 
 /// A line of the file list; without a digest the file is not there.
 Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t size, std::string const& sha256,
@@ -28,6 +29,27 @@ Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t
 }
 
 }  // namespace
+
+/// Trackers are bounded so that the entry stays small; a URL that was never handed over is the worker's invention.
+Json Acquisitions::tried_json(Running const& running) {
+  Json trackers = Json::array();
+  std::size_t bytes = 0;
+  for (fetchers::TriedTracker const& one : running.tried->trackers) {
+    auto const& asked = running.job.trackers;
+    if (std::find(asked.begin(), asked.end(), one.url) == asked.end()) continue;
+    Json row{{"url", shown(one.url, 1000)}, {"answers", one.answers}, {"failures", one.failures}, {"peers", one.peers}};
+    if (!one.last.empty()) row["last"] = shown(one.last, 200);
+    bytes += row.dump(-1, ' ', false, Json::error_handler_t::replace).size();
+    if (trackers.size() == entry_list_max || bytes > tried_bytes_max) break;
+    trackers.push_back(std::move(row));
+  }
+  Json tried{{"peers_known", running.tried->peers_known},
+             {"peers_reached", running.tried->peers_reached},
+             {"peers_lost", running.tried->peers_lost},
+             {"dht", "off"}};
+  if (!trackers.empty()) tried["trackers"] = std::move(trackers);
+  return tried;
+}
 
 Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   Running* const found = find(job);
@@ -58,6 +80,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
             {"downloaded_payload_bytes", ending.downloaded},
             {"uploaded_payload_bytes", ending.uploaded}};
   add_hashes(body, running.hashes);
+  if (running.tried) body["tried"] = tried_json(running);
   if (!ending.reason.empty()) body["reason"] = ending.reason;
   if (!ending.detail.empty()) body["detail"] = shown(ending.detail, 500);
   if (left_out > 0) body["files_left_out"] = left_out;

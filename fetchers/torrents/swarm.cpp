@@ -212,6 +212,13 @@ Result<void> Swarm::take(FileDone const& message) {
   return ok();
 }
 
+Result<void> Swarm::take(Tried const& message) {
+  IMPOUND_TRY(job, known(message.job));
+  if (std::exchange(job->tried, true)) return untrue("twice whom it asked");
+  events_.emplace_back(message);
+  return ok();
+}
+
 Result<void> Swarm::take(Done const& message) {
   IMPOUND_CHECK(known(message.job));
   jobs_.erase(message.job);

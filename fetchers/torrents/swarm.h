@@ -49,7 +49,7 @@ struct Ended {
   bool expected = false;   // stop() asked for it
   bool refused = false;    // it could not enter its sandbox (error_tail says why): another try would end alike
 };
-using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, Done, Failed, Incident, Ended>;
+using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, Tried, Done, Failed, Incident, Ended>;
 
 class Swarm {
  public:
@@ -81,6 +81,7 @@ class Swarm {
     std::uint64_t metadata_total = 0;
     std::string metadata;
     std::uint64_t files_done = 0;
+    bool tried = false;
   };
 
   Swarm(SwarmSettings settings, std::unique_ptr<ChildProcess> child);
@@ -92,6 +93,7 @@ class Swarm {
   Result<void> take(MetadataChunk const& message);
   Result<void> take(Progress const& message);
   Result<void> take(FileDone const& message);
+  Result<void> take(Tried const& message);
   Result<void> take(Done const& message);
   Result<void> take(Failed const& message);
   Result<void> take(Incident const& message);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fetchers/torrents/file_choice.h"
+#include "fetchers/torrents/tried_message.h"
 
 namespace impound::fetchers {
 
@@ -325,6 +326,7 @@ Frame to_frame(FromWorker const& message) {
                          {"path", bytes_value(m.path_bytes)},
                          {"staged", bytes_value(m.staged_path)}};
           },
+          [](Tried const& m) { return frame_of_tried(m); },
           [](Done const& m) {
             return Frame{
                 {"t", "done"}, {"job", m.job}, {"downloaded", m.downloaded_payload}, {"uploaded", m.uploaded_payload}};
@@ -373,6 +375,7 @@ Result<FromWorker> from_worker_from(Frame const& frame) {
   }
   if (type == "progress") return progress_from(frame);
   if (type == "file_done") return file_done_from(frame);
+  if (type == "tried") return tried_from(frame);
   if (type == "done") return done_from(frame);
   if (type == "failed") return failed_from(frame);
   if (type == "incident") {

@@ -6,6 +6,7 @@
 //     add       {job, hashes, trackers, peers, …}          progress {job, state, …}              at most 2 a second
 //     choose {job, wanted}                       once      alive {}                              twice a second
 //     pause, resume, remove {job}                          file_done {job, index, size, …}       one a file
+//                                                          tried {job, trackers, …}              before the end
 //     stop {}                                              done {job, …} or failed {job, reason, …}
 //                                                          incident {sent_payload_bytes}         and the worker ends
 //
@@ -147,10 +148,27 @@ struct Failed {
   std::uint64_t downloaded = 0;
   std::uint64_t uploaded = 0;
 };
+/// Whom a job asked and what came of it; told just before its Done or Failed.
+constexpr std::size_t tried_trackers_max = 50;
+constexpr std::size_t tried_last_bytes_max = 200;
+struct TriedTracker {
+  std::string url;             // bytes, as handed over
+  std::uint64_t answers = 0;   // announces that were answered
+  std::uint64_t failures = 0;  // and those that were not, or with an error
+  std::uint64_t peers = 0;     // the most that one answer named
+  std::string last;            // what came of the last one; "" when none was sent
+};
+struct Tried {
+  std::string job;
+  std::vector<TriedTracker> trackers;
+  std::uint64_t peers_known = 0;    // addresses, the most at one time
+  std::uint64_t peers_reached = 0;  // connections made
+  std::uint64_t peers_lost = 0;     // connections, or tries to make one, that ended
+};
 struct Incident {
   std::uint64_t sent_payload_bytes = 0;
 };
-using FromWorker = std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, Done, Failed, Incident>;
+using FromWorker = std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, Tried, Done, Failed, Incident>;
 
 /// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
 bool known_swarm_reason(std::string_view reason);

@@ -13,6 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
     auto const again = encode_frame(fetchers::to_frame(message.value()));
     must(again && decode_frame(again.value()) && fetchers::from_worker_from(decode_frame(again.value()).value()));
   }
-  (void)fetchers::to_worker_from(frame.value());
+  if (auto const message = fetchers::to_worker_from(frame.value())) {
+    auto const again = encode_frame(fetchers::to_frame(message.value()));
+    must(again && decode_frame(again.value()) && fetchers::to_worker_from(decode_frame(again.value()).value()));
+  }
   return 0;
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""tracker.py [--listen 127.0.0.1:0] [--peer HOST:PORT]...
+"""tracker.py [--listen 127.0.0.1:0] [--peer HOST:PORT]... [--refuse-until FILE]
 
 An HTTP tracker that answers every announce with the same peers. Prints {"port": …} when it listens, and at SIGTERM
-{"announces": n}."""
+{"announces": n}. Until FILE is there every announce gets a 503, the first of them with a line {"refused": 1}."""
 import argparse
 import http.server
 import json
+import os
 import signal
 import socket
 import struct
@@ -32,13 +33,21 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--peer", action="append", default=[], type=host_port)
+    options.add_argument("--refuse-until")
     given = options.parse_args()
     peers = compact(given.peer)
     body = b"d8:intervali1800e5:peers%d:%se" % (len(peers), peers)
     counted = {"announces": 0}
+    refused = {}
 
     class Announce(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            if given.refuse_until and not os.path.exists(given.refuse_until):
+                if not refused:
+                    refused["refused"] = 1
+                    print(json.dumps(refused), flush=True)
+                self.send_error(503)
+                return
             counted["announces"] += 1
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

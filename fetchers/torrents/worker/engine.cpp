@@ -232,6 +232,7 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
     lt::tcp::endpoint const endpoint{address, peer.port};
     if (job.peers.emplace(endpoint, NamedPeer{}).second) params.peers.push_back(endpoint);
   }
+  job.tried.begin(job.asked.trackers);
   for (auto const& tracker : job.asked.trackers) {
     if (!known_scheme(tracker)) continue;
     params.trackers.push_back(tracker);

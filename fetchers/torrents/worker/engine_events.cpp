@@ -66,6 +66,7 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   auto const* about = dynamic_cast<lt::torrent_alert const*>(alert);
   TorrentJob* const job = about == nullptr ? nullptr : job_of(about->handle);
   if (job == nullptr || job->ending) return ok();
+  job->tried.take(*alert);
   if (lt::alert_cast<lt::metadata_received_alert>(alert)) return take_metadata(*job);
   if (lt::alert_cast<lt::metadata_failed_alert>(alert)) ++job->metadata_failures;
   if (lt::alert_cast<lt::file_prio_alert>(alert)) return take_choice_in_force(*job);
@@ -103,6 +104,7 @@ Result<void> Engine::take_status(lt::torrent_status const& status) {
   if (job == nullptr || job->ending) return ok();
   job->status = status;
   count_payload(*job, status);
+  job->tried.see_known_peers(status.list_peers);
   if (status.num_pieces > job->good_pieces) job->hash_failures = 0;
   job->good_pieces = status.num_pieces;
   // Whatever moves, in one number: payload as it comes, or the check of what is there already.
@@ -132,7 +134,10 @@ Result<void> Engine::take_metadata(TorrentJob& job) {
   }
   // libtorrent takes metadata whose SHA-256, cut to 20 bytes, is the v1 hash: we do not.
   if (!is_what_was_asked(read.value(), job.asked.hashes)) {
-    return fail(job, "metadata_refused", "it does not hash to the info-hash");
+    return fail(job, "metadata_refused",
+                only_cut_sha256(read.value(), job.asked.hashes)
+                    ? "only its SHA-256, cut to 20 bytes, is the info-hash: that is no v1 info-hash"
+                    : "it does not hash to the info-hash");
   }
   auto files = wanted_files(engine_torrent->files(), read.value());
   if (!files) return fail(job, "metadata_refused", "libtorrent reads other files in it than we do");
@@ -230,6 +235,7 @@ Result<void> Engine::tell_ending(TorrentJob& job) {
   auto ending = std::move(*job.ending);
   for (auto const& [address, port] : job.opened) DialGate::of_this_process().close(address, port);
   bool const had_opened = !job.opened.empty();
+  IMPOUND_CHECK(send(job.tried.told(job.asked.id)));
   jobs_.erase(job.asked.id);
   if (had_opened) set_address_filter();
   if (auto* done = std::get_if<Done>(&ending)) {

@@ -87,7 +87,8 @@ lt::settings_pack swarm_settings(Configure const& from) {
   pack.set_int(sp::metadata_token_limit, 2'000'000);
   pack.set_int(sp::alert_queue_size, 1'000'000);
   pack.set_int(sp::alert_mask, lt::alert_category::error | lt::alert_category::status | lt::alert_category::storage |
-                                   lt::alert_category::file_progress | lt::alert_category::connect);
+                                   lt::alert_category::file_progress | lt::alert_category::connect |
+                                   lt::alert_category::tracker);
   return pack;
 }
 

@@ -1,5 +1,7 @@
 #include "fetchers/torrents/worker/torrent_job.h"
 
+#include <algorithm>
+
 #include "fetchers/torrents/bencode.h"
 
 namespace impound::fetchers {
@@ -58,6 +60,11 @@ bool is_what_was_asked(Metainfo const& torrent, InfoHashes const& asked) {
   if (asked.v1 && torrent.sha1.bytes != asked.v1->bytes) return false;
   if (asked.v2 && torrent.sha256.bytes != asked.v2->bytes) return false;
   return true;
+}
+
+bool only_cut_sha256(Metainfo const& torrent, InfoHashes const& asked) {
+  return asked.v1 && torrent.sha1.bytes != asked.v1->bytes &&
+         std::equal(asked.v1->bytes.begin(), asked.v1->bytes.end(), torrent.sha256.bytes.begin());
 }
 
 Failed failed(TorrentJob const& job, char const* reason, std::string detail) {

@@ -16,6 +16,7 @@
 #include "fetchers/torrents/metainfo.h"
 #include "fetchers/torrents/swarm_messages.h"
 #include "fetchers/torrents/worker/dial_gate.h"
+#include "fetchers/torrents/worker/tried_sources.h"
 
 namespace impound::fetchers {
 
@@ -58,6 +59,7 @@ struct TorrentJob {
   std::map<lt::tcp::endpoint, NamedPeer> peers;                // those handed over that may be dialled
   SteadyCount downloaded;                                      // payload
   SteadyCount uploaded;
+  TriedSources tried;
   bool has_trackers = false;
   bool paused = false;
   bool chosen = false;           // the agent said which files
@@ -90,6 +92,9 @@ MetainfoLimits metainfo_limits(SwarmLimits const& limits);
 
 /// All hashes that were asked for are this info dict's.
 bool is_what_was_asked(Metainfo const& torrent, InfoHashes const& asked);
+
+/// The v1 hash asked for is this info dict's SHA-256, cut to 20 bytes, as v2 swarms are known to trackers and DHT.
+bool only_cut_sha256(Metainfo const& torrent, InfoHashes const& asked);
 
 /// `detail` ends up on a terminal, and a frame's texts must be UTF-8: printable ASCII is both.
 Failed failed(TorrentJob const& job, char const* reason, std::string detail);

@@ -104,6 +104,7 @@ TEST_CASE("P6: a SHA-256 cut to 20 bytes is no v1 info-hash") {
   auto const heard = with_liar(world, info, {cut, std::nullopt});
   REQUIRE(heard.failed);
   CHECK(heard.failed->reason == "metadata_refused");
+  CHECK(heard.failed->detail.find("cut to 20 bytes") != std::string::npos);
   CHECK_FALSE(heard.info);
 }
 

@@ -1,0 +1,53 @@
+#include "fetchers/torrents/worker/tried_sources.h"
+
+namespace impound::fetchers {
+
+namespace {
+
+/// For a terminal and a frame: printable ASCII, and short. A tracker's own words are a stranger's.
+std::string plain(std::string text) {
+  std::erase_if(text, [](char c) { return c < ' ' || c > '~'; });
+  return text.substr(0, tried_last_bytes_max);
+}
+
+}  // namespace
+
+void TriedSources::begin(std::vector<std::string> const& trackers) {
+  for (auto const& url : trackers)
+    if (tried_.trackers.size() < tried_trackers_max && tracker(url) == nullptr)
+      tried_.trackers.push_back({url, 0, 0, 0, {}});
+}
+
+TriedTracker* TriedSources::tracker(std::string_view url) {
+  auto const found = std::find_if(tried_.trackers.begin(), tried_.trackers.end(),
+                                  [url](TriedTracker const& one) { return one.url == url; });
+  return found == tried_.trackers.end() ? nullptr : &*found;
+}
+
+void TriedSources::take(lt::alert const& alert) {
+  if (auto const* reply = lt::alert_cast<lt::tracker_reply_alert>(&alert)) {
+    auto* const one = tracker(reply->tracker_url());
+    if (one == nullptr) return;
+    ++one->answers;
+    one->peers = std::max(one->peers, static_cast<std::uint64_t>(std::max(reply->num_peers, 0)));
+    one->last = "answered";
+  } else if (auto const* error = lt::alert_cast<lt::tracker_error_alert>(&alert)) {
+    auto* const one = tracker(error->tracker_url());
+    if (one == nullptr) return;
+    ++one->failures;
+    std::string const said = error->failure_reason();
+    one->last = plain(said.empty() ? error->error.message() : "said: " + said);
+  } else if (auto const* connect = lt::alert_cast<lt::peer_connect_alert>(&alert)) {
+    if (connect->direction == lt::peer_connect_alert::direction_t::out) ++tried_.peers_reached;
+  } else if (lt::alert_cast<lt::peer_disconnected_alert>(&alert) != nullptr) {
+    ++tried_.peers_lost;
+  }
+}
+
+Tried TriedSources::told(std::string const& job) const {
+  Tried told = tried_;
+  told.job = job;
+  return told;
+}
+
+}  // namespace impound::fetchers
