@@ -83,6 +83,8 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   Running running{.attempt = attempt, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
   running.metadata_only = wanted.metadata_only;
   running.by_person = wanted.by.has_value();
+  running.taken_up = begun.taken_up;
+  if (wanted.cause && !wanted.by) running.cause = wanted.cause->text();
   running.selection = std::move(selection);
   running.web_seeds_set_aside = wanted.target.web_seeds.size();
   running.torrent_capture = wanted.target.torrent_capture;
@@ -160,6 +162,7 @@ Result<std::size_t> Acquisitions::take_up_open() {
     Wanted one;
     one.target.hashes = open.hashes;
     one.case_name = open.case_name;
+    one.cause = open.cause;
     one.timeout = settings_.torrent_timeout;
     one.target.trackers = texts_field(open.body, "trackers");
     one.target.peers = texts_field(open.body, "peers");

@@ -99,6 +99,8 @@ class Acquisitions {
     bool in_worker = false;  // handed over, and the worker lives
     bool paused = false;     // there, while another runs alone
     bool by_person = false;
+    bool taken_up = false;  // an attempt of an earlier run
+    std::string cause{};    // the entry that named it, "" for none
     FileSelection selection{};
     std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
     bool slot = false;                    // its payload may come

@@ -1,12 +1,14 @@
 // Whose payload comes now and who waits: the queue of acquisitions. See acquisition.h.
 //
 // Metadata is asked for at once for everybody; payload comes for at most torrents.max_active at the same time, of which
-// libtorrent gives each the same share. What a person asked for goes first, then what is older. Who must wait is told
+// libtorrent gives each the same share; slot_queue.h says who is next. Who must wait is told
 // in the log (limit.reached, and limit.left when it goes on), so that `status` knows and nobody wonders later why the
 // payload came hours after its metadata.
 #include <algorithm>
+#include <tuple>
 
 #include "agent/work/acquisition.h"
+#include "agent/work/slot_queue.h"
 
 namespace impound::agent {
 
@@ -51,24 +53,29 @@ Result<void> Acquisitions::let_run() {
   return ok();
 }
 
+/// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
 Result<void> Acquisitions::give_slots() {
-  std::uint64_t taken = 0;
-  std::vector<Running*> queue;
-  for (auto& [id, running] : running_) {  // in the order of their attempts
-    if (running.slot) ++taken;
+  std::vector<std::string> active;
+  std::vector<Queued> waiting;
+  for (auto const& [id, running] : running_) {
+    if (running.slot) active.push_back(running.cause);
     if (!running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty())
-      queue.push_back(&running);
+      waiting.push_back({id, running.cause, running.by_person});
   }
-  std::stable_partition(queue.begin(), queue.end(), [](Running const* one) { return one->by_person; });
-  for (Running* const running : queue) {
-    if (taken >= settings_.active_torrents_max) {
-      IMPOUND_CHECK(let_wait(*running, "torrents.max_active is " + std::to_string(settings_.active_torrents_max)));
-    } else if (auto why = no_room_beside_others(*running)) {
-      IMPOUND_CHECK(let_wait(*running, std::move(*why)));
-    } else {
-      IMPOUND_CHECK(give_slot(*running));
-      ++taken;
+  std::string why;
+  while (auto const next = next_in_queue(waiting, active)) {
+    std::string const id = waiting[*next].id;
+    waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(*next));
+    Running& running = running_.at(id);
+    if (why.empty() && active.size() >= settings_.active_torrents_max)
+      why = "torrents.max_active is " + std::to_string(settings_.active_torrents_max);
+    if (why.empty()) why = no_room_beside_others(running).value_or("");
+    if (!why.empty()) {
+      IMPOUND_CHECK(let_wait(running, why));
+      continue;
     }
+    IMPOUND_CHECK(give_slot(running));
+    if (find(id) != nullptr) active.push_back(running_.at(id).cause);
   }
   return ok();
 }
@@ -93,7 +100,13 @@ Result<void> Acquisitions::give_slot(Running& running) {
   running.waits.reset();
   IMPOUND_CHECK(session_.recorder().record(
       EntryDraft{"limit.left", {{"limit", "active_torrents"}}, running.case_name, {}, running.attempt, {}, {}}));
-  return ok();
+  // The disk may have filled up meanwhile. What was begun by an earlier run has part of its room already.
+  auto const why = running.taken_up ? std::nullopt : why_not(running);
+  if (!why) return ok();
+  std::tie(running.refused_reason, running.refused_detail) = *why;
+  std::string const id = running.job.id;  // finish() ends what it belongs to
+  if (running.in_worker) return end_in_swarm(id);
+  return finish(id, {why->first, why->second, 0, 0});
 }
 
 Result<void> Acquisitions::let_wait(Running& running, std::string why) {
@@ -115,7 +128,8 @@ Result<void> Acquisitions::let_wait(Running& running, std::string why) {
 void Acquisitions::choose_files() {
   if (!swarm_) return;
   for (auto& [id, running] : running_) {
-    if (!running.slot || !running.in_worker || !running.metadata_in_worker || running.chosen || !running.metainfo)
+    if (!running.slot || !running.refused_reason.empty() || !running.in_worker || !running.metadata_in_worker ||
+        running.chosen || !running.metainfo)
       continue;
     std::vector<bool> wanted;
     for (std::string const& why : running.left_out) wanted.push_back(why.empty());

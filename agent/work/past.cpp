@@ -106,6 +106,7 @@ void Past::take(ReadEntry const& entry) {
     open.hashes = hashes_field(body);
     open.body = body;
     open.case_name = entry.case_name();
+    open.cause = entry.cause();
     open.by_person = entry.json.contains("by");
     open.metadata_only = body.value("metadata_only", Json(false)) == true;
   } else if (kind == "acquisition.metadata" && entry.of()) {

@@ -31,6 +31,7 @@ struct OpenAcquisition {
   InfoHashes hashes{};
   Json body{};  // of the attempt: trackers, peers, limits
   std::optional<CaseName> case_name{};
+  std::optional<EntryId> cause{};  // the entry that named it
   std::optional<EntryId> metadata_entry{};
   std::optional<Sha256> torrent{};               // object that holds the .torrent or the info dict
   bool torrent_is_whole = false;                 // a .torrent, not only an info dict

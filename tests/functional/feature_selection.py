@@ -1,6 +1,8 @@
 """Selection and queue: which files of a torrent are taken, whose payload comes first, and what the log says of both."""
 import json
+import shutil
 import signal
+import subprocess
 
 import harness
 import peers
@@ -118,6 +120,33 @@ def test_those_that_wait_are_taken_up_by_the_next_run(world):
     attempts = world.of_kind("acquisition.attempt")
     results = world.of_kind("acquisition.result")
     assert len(attempts) == len(results) == 2 and {result["body"]["state"] for result in results} == {"complete"}, results
+    assert world.verify()["ok"] is True
+
+
+def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
+    disk = world.folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
+    world.vault = disk / "vault"
+    world.env["IMPOUND_VAULT"] = str(world.vault)
+    torrents = []
+    for number, name in enumerate(("first", "second")):
+        seeded = leak(world, name, size=7 << 20)
+        torrent = peers.make_torrent(world, seeded / name, "v1", piece_size=64 << 10)
+        torrents.append((torrent, peers.seeder(world, torrent, seeded, rate=3 << 20, host=f"127.0.0.{number + 2}"), seeded))
+    world.init()
+    free = shutil.disk_usage(disk).free
+    settings = world.settings(f"[limits]\ndisk_reserve = {free - (12 << 20)}\n")  # room for one and a half
+    words = ["fetch", *(torrent.path for torrent, _, _ in torrents), "--config", settings]
+    for _, peer, _ in torrents:
+        words += ["--peer", peer.address]
+    done = world.impound(*words, code=1)
+    reached, = [entry for entry in world.of_kind("limit.reached") if entry["body"]["limit"] == "active_torrents"]
+    assert "other torrents need" in reached["body"]["doing"], reached
+    results = world.of_kind("acquisition.result")
+    assert [result["body"].get("reason") for result in results] == [None, "disk_full"], (results, done)
+    assert results[1]["body"]["downloaded_payload_bytes"] == 0, results  # judged before its first byte
+    assert results[1]["of"] == reached["of"] == next(entry["of"] for entry in world.of_kind("limit.left") if "of" in entry)
     assert world.verify()["ok"] is True
 
 

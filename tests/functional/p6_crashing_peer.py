@@ -114,4 +114,21 @@ def test_after_a_death_two_torrents_run_alone_in_turn_and_then_together(world):
     assert world.verify()["ok"] is True
 
 
+def test_a_worker_that_is_stopped_is_noticed_and_the_acquisition_completes(world):
+    """A silent one says nothing for a minute: the agent ends it, logs that and goes on."""
+    if not harness.ALL:
+        raise harness.Skip("takes more than a minute: IMPOUND_TEST_ALL=1")
+    torrent, seeded = leak(world)
+    seed = peers.seeder(world, torrent, seeded, rate=BYTES // SECONDS)
+    world.init()
+    fetch = world.start_impound("fetch", torrent.magnet(), "--peer", seed.address)
+    harness.wait_until(lambda: "acquisition.metadata" in world.kinds(), 30, "the metadata")
+    os.kill(worker_of(fetch), signal.SIGSTOP)
+    assert fetch.wait(180) == 0, fetch.output()
+    ended, = world.of_kind("worker.ended")
+    assert "said nothing for" in ended["body"]["status"], ended
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    assert world.verify()["ok"] is True
+
+
 harness.main(globals())

@@ -23,6 +23,9 @@ namespace impound::fetchers {
 
 namespace {
 
+// A torrent with a huge swarm would else leave none of the session's connections to the others.
+constexpr int job_connections_max = 50;
+
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
@@ -174,6 +177,7 @@ std::optional<Failed> Engine::prepare(TorrentJob& job, bool with_torrent, lt::ad
   if (auto refusal = prepare_sources(job, params)) return refusal;
   params.save_path = job.asked.folder;
   params.storage_mode = lt::storage_mode_sparse;
+  params.max_connections = job_connections_max;
   params.flags = lt::torrent_flags::sequential_download | lt::torrent_flags::apply_ip_filter |
                  lt::torrent_flags::duplicate_is_error | lt::torrent_flags::update_subscribe |
                  lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd | lt::torrent_flags::disable_pex;

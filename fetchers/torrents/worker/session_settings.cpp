@@ -57,6 +57,7 @@ void take_fast(sp& pack) {
   pack.set_bool(sp::announce_to_all_trackers, true);
   pack.set_int(sp::stop_tracker_timeout, 1);
   // Nothing waits for a slot: the agent decides how many jobs there are.
+  pack.set_int(sp::connections_limit, 500);
   pack.set_int(sp::active_downloads, -1);
   pack.set_int(sp::active_seeds, -1);
   pack.set_int(sp::active_limit, -1);

@@ -1,0 +1,35 @@
+#include "agent/work/slot_queue.h"
+
+#include <doctest/doctest.h>
+
+using namespace impound::agent;
+
+namespace {
+
+/// Everybody gets a slot in turn, and keeps it.
+std::string order_of(std::vector<Queued> waiting, std::vector<std::string> active = {}) {
+  std::string order;
+  while (auto const next = next_in_queue(waiting, active)) {
+    Queued const one = waiting[*next];
+    order += one.id;
+    active.push_back(one.cause);
+    waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(*next));
+  }
+  return order;
+}
+
+}  // namespace
+
+TEST_CASE("the oldest goes first") {
+  CHECK(order_of({{"b", "x"}, {"a", "x"}, {"c", "x"}}) == "abc");
+  CHECK(order_of({}).empty());
+}
+
+TEST_CASE("a person goes before what was found") {
+  CHECK(order_of({{"a", "x"}, {"b", "y"}, {"z", "", true}}) == "zab");
+}
+
+TEST_CASE("causes take turns, so that one paste with many torrents holds nobody up") {
+  CHECK(order_of({{"a", "x"}, {"b", "x"}, {"c", "x"}, {"d", "y"}, {"e", "z"}}) == "adebc");
+  CHECK(order_of({{"a", "x"}, {"b", "y"}}, {"x", "x", "y"}) == "ba");
+}
