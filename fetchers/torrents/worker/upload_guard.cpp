@@ -1,8 +1,11 @@
 #include "fetchers/torrents/worker/upload_guard.h"
 
 #include <libtorrent/bdecode.hpp>
+#include <libtorrent/peer_connection.hpp>
 #include <libtorrent/peer_connection_handle.hpp>
 #include <libtorrent/peer_request.hpp>
+#include <libtorrent/torrent_peer.hpp>
+#include <libtorrent/torrent_status.hpp>
 
 namespace impound::fetchers {
 
@@ -23,10 +26,20 @@ bool asks_for_metadata(lt::span<char const> body) {
 
 class GuardedPeer final : public lt::peer_plugin {
  public:
-  GuardedPeer(lt::peer_connection_handle peer, UploadCounters& counters)
-      : peer_(std::move(peer)), counters_(counters) {}
+  /// `finished` is the torrent's, which outlives its peers.
+  GuardedPeer(lt::peer_connection_handle peer, UploadCounters& counters, bool const& finished)
+      : peer_(std::move(peer)), counters_(counters), finished_(finished) {}
 
   lt::string_view type() const override { return "upload_guard"; }
+
+  // BEP 52's hash requests reach no plugin; libtorrent answers them for whoever it knows to speak v2.
+  bool on_extension_handshake(lt::bdecode_node const&) override { return withhold_hashes(), true; }
+  bool on_interested() override { return withhold_hashes(), false; }
+  bool on_have_none() override { return withhold_hashes(), false; }
+  void tick() override { withhold_hashes(); }
+  void on_disconnect(lt::error_code const&) override {
+    if (auto const peer = peer_.native_handle()) set_withheld(*peer, false);
+  }
 
   bool on_request(lt::peer_request const&) override {
     ++counters_.requests;
@@ -46,20 +59,41 @@ class GuardedPeer final : public lt::peer_plugin {
   }
 
  private:
+  /// Hashes are for those whom we may have to ask for hashes: peers that have pieces, until ours are complete.
+  void withhold_hashes() {
+    auto const peer = peer_.native_handle();
+    if (!peer) return;
+    bool const useless = peer->num_have_pieces() == 0 && !peer_.upload_only();
+    set_withheld(*peer, finished_ || useless);
+  }
+  /// What libtorrent has learnt of a peer also decides by which hash it is dialled again: it is put back at the end.
+  void set_withheld(lt::peer_connection& peer, bool withheld) {
+    lt::torrent_peer* const known = peer.peer_info_struct();
+    if (known == nullptr || (withheld ? !known->protocol_v2 : !withheld_)) return;
+    known->protocol_v2 = !withheld;
+    withheld_ = withheld;
+  }
+
   lt::peer_connection_handle peer_;
   UploadCounters& counters_;
+  bool const& finished_;
   bool fast_offered_ = false;
+  bool withheld_ = false;
 };
 
 class GuardedTorrent final : public lt::torrent_plugin {
  public:
   explicit GuardedTorrent(UploadCounters& counters) : counters_(counters) {}
   std::shared_ptr<lt::peer_plugin> new_connection(lt::peer_connection_handle const& peer) override {
-    return std::make_shared<GuardedPeer>(peer, counters_);
+    return std::make_shared<GuardedPeer>(peer, counters_, finished_);
+  }
+  void on_state(lt::torrent_status::state_t state) override {
+    finished_ = state == lt::torrent_status::finished || state == lt::torrent_status::seeding;
   }
 
  private:
   UploadCounters& counters_;
+  bool finished_ = false;
 };
 
 }  // namespace

@@ -37,34 +37,77 @@ class Trap {
   std::uint16_t port_ = 0;
 };
 
-}  // namespace
+/// One kind of torrent in a world of its own: a download that a slow seed stretches, then an engine that goes on as a
+/// seed, with a hungry leecher and an adversary from the first moment to the last.
+struct Siege {
+  World world;
+  MadeTorrent torrent;
+  SwarmJob job;
+  std::unique_ptr<Program> hungry;
+  std::unique_ptr<Program> adversary;
+  std::unique_ptr<Swarm> swarm;
 
-TEST_CASE("P3: a seed that lingers sends no payload to a patient leecher") {
-  if (!have_peers()) return;
-  bool const full = full_length();
-  for (std::string const& version : std::vector<std::string>{"v1", "hybrid"}) {
-    INFO(version);
-    World world;
-    std::size_t const bytes = full ? 8'000'000 : 3'000'000;
-    world.make_payload(bytes);
-    auto const torrent = world.torrent(version);
+  Siege(std::string const& version, std::size_t seconds) {
+    constexpr std::size_t rate = 100'000;
+    world.make_payload(seconds * rate);
+    torrent = world.torrent(version);
     PeerAddress leecher;
-    auto const hungry = world.leecher(torrent, {}, leecher);
-    auto const seed = world.seed(torrent, {"--rate", "1000000"});
-    auto job = world.job(torrent, {leecher, seed});
-    job.linger_s = full ? 20 : 4;
-    auto swarm = world.swarm();
+    hungry = world.leecher(torrent, {}, leecher);
+    adversary =
+        std::make_unique<Program>("adversary.py", std::vector<std::string>{torrent.file, "--listen", "127.0.0.7:0"});
+    auto const port = adversary->line()["port"].get<std::uint16_t>();
+    auto const seed = world.seed(torrent, {"--rate", std::to_string(rate)});
+    job = world.job(torrent, {operators_peer("127.0.0.7", port), leecher, seed});
+    job.linger_s = static_cast<std::uint32_t>(seconds);
+    swarm = world.swarm();
     REQUIRE(swarm->add(job));
-    CHECK(hungry->line_with("connected")["connected"].get<bool>());
-    auto const heard = listen(*swarm, 90s);
+  }
+
+  void end(std::chrono::seconds at_most) {
+    auto const heard = listen(*swarm, at_most);
     REQUIRE(heard.done);
     CHECK_FALSE(heard.incident);
     CHECK(heard.done->uploaded_payload == 0);
-    auto const got = hungry->stop("received");
-    CHECK(got["received"].get<std::uint64_t>() == 0);
-    CHECK(got["connections"].get<int>() >= 1);
     world.check_files(job, heard);
+    auto const leeched = hungry->stop("received");
+    CHECK(leeched["received"].get<std::uint64_t>() == 0);
+    CHECK(leeched["connections"].get<int>() >= 1);
+    auto const got = adversary->stop("received");
+    INFO(got.dump());
+    for (char const* nothing : {"received", "metadata", "hashes", "dialled_in", "unchoked", "allowed_fast"})
+      CHECK_MESSAGE(got[nothing].get<int>() == 0, nothing);
+    CHECK(got["connections"].get<int>() >= 1);
+    CHECK(got["requests"].get<int>() > 10);
+    if (torrent.hashes.v2) CHECK(got["hash_requests"].get<int>() > 2);
   }
+};
+
+}  // namespace
+
+TEST_CASE("P3: leecher and adversary get nothing of a long download, nor of the seed that it becomes") {
+  if (!have_peers()) return;
+  std::size_t const seconds = full_length() ? 65 : 8;
+  std::vector<std::unique_ptr<Siege>> sieges;
+  for (char const* version : {"v1", "v2", "hybrid"}) sieges.push_back(std::make_unique<Siege>(version, seconds));
+  for (auto const& siege : sieges) siege->end(std::chrono::seconds{4 * seconds + 60});
+}
+
+TEST_CASE("P3: the adversary does get payload, metadata and hashes from a client that is not guarded (canary)") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(1'000'000);
+  auto const torrent = world.torrent("hybrid");
+  Program adversary{"adversary.py", {torrent.file, "--listen", "127.0.0.7:0"}};
+  std::string const address = "127.0.0.7:" + std::to_string(adversary.line()["port"].get<std::uint16_t>());
+  auto const seed = world.seed(torrent);
+  PeerAddress unused;
+  // libtorrent as it comes, dialling the same peers.
+  auto const plain = world.leecher(
+      torrent, {"--dial", seed.ip + ":" + std::to_string(seed.port), "--dial", address, "--stay"}, unused);
+  auto const got = adversary.line_with("had_enough");
+  INFO(got.dump());
+  for (char const* something : {"received", "metadata", "hashes"})
+    CHECK_MESSAGE(got[something].get<int>() > 0, something);
 }
 
 TEST_CASE("P3: a peer that asks for the metadata gets none") {
