@@ -113,12 +113,13 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
+  IMPOUND_TRY(routes, Routes::of(settings));
   IMPOUND_TRY(output, Output::at(options.output));
   // The entry about the export needs the vault's holder; opened first, so that nothing is written that nobody logs.
   auto session = Session::open(settings, "export", invocation.clock, invocation.randomness);
   if (!session) return with_init_hint(std::move(session).error(), settings);
   bool cut = false;
-  if (Anchoring anchoring{*session.value(), settings, std::move(authorities), policy}; anchoring.configured()) {
+  if (Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes}; anchoring.configured()) {
     // What is handed on has its timestamp before it leaves, if that can be had.
     anchoring.want(true);
     auto const standing = anchoring.wait(timestamp_wait, invocation.interrupt.descriptor());

@@ -4,12 +4,12 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
-#include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/outcome_text.h"
+#include "agent/work/routed_acquisitions.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 
@@ -36,6 +36,7 @@ struct Order {
   std::optional<CaseName> case_name;
   std::optional<std::chrono::seconds> timeout;
   std::vector<evidence::TimestampAuthority> authorities;
+  Routes routes;
 };
 
 Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
@@ -59,6 +60,9 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
   order.authorities = std::move(authorities);
+  IMPOUND_TRY(routes, Routes::of(settings));
+  IMPOUND_CHECK(check_torrents_allowed(routes.default_route(), settings.file));
+  order.routes = std::move(routes);
   if (!order.timeout) order.timeout = settings.torrent_timeout;
   order.settings = std::move(settings);
   order.policy = std::move(policy);
@@ -73,10 +77,10 @@ class Fetch {
         session_(session),
         interrupt_(invocation.interrupt),
         terminal_(terminal),
-        client_(invocation.clock, order.policy, order.settings.user_agent),
-        captures_(session, order.settings, client_, [this] { return interrupt_.asked(); }),
-        acquisitions_(session, order.settings, order.policy, terminal),
-        anchoring_(session, order.settings, order.authorities, order.policy) {}
+        clients_(invocation.clock, order.policy, order.settings.user_agent, order.routes),
+        captures_(session, order.settings, clients_, [this] { return interrupt_.asked(); }),
+        acquisitions_(session, order.settings, order.policy, order.routes, terminal),
+        anchoring_(session, order.settings, order.authorities, order.policy, order.routes) {}
 
   Result<ExitCode> run() {
     ExitCode worst = ExitCode::done;
@@ -217,9 +221,9 @@ class Fetch {
   Session& session_;
   Interrupt& interrupt_;
   Terminal& terminal_;
-  fetchers::HttpClient client_;
+  RoutedClients clients_;
   Captures captures_;
-  Acquisitions acquisitions_;
+  RoutedAcquisitions acquisitions_;
   std::vector<std::string> next_;
   Anchoring anchoring_;
   bool capture_cut_ = false;  // by a signal

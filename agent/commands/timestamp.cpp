@@ -19,6 +19,7 @@ Result<ExitCode> timestamp(Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
+  IMPOUND_TRY(routes, Routes::of(settings));
   if (authorities.empty())
     return Error{Code::usage, "no time-stamping authority is set",
                  settings.file.empty() ? "no settings' file was found" : settings.file,
@@ -29,7 +30,7 @@ Result<ExitCode> timestamp(Invocation& invocation) {
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
   Anchoring::Standing standing;
   {
-    Anchoring anchoring{*session.value(), settings, std::move(authorities), policy};
+    Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes};
     anchoring.want(true);
     standing = anchoring.wait(wait_for_it, invocation.interrupt.descriptor());
   }

@@ -25,12 +25,15 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
+  IMPOUND_TRY(routes, Routes::of(settings));
   if (settings.sources.empty())
     return Error{Code::usage, "no source is set", settings.file.empty() ? "no settings' file was found" : settings.file,
                  "Add a [[source]], as config/impound.toml shows"};
   std::vector<WatchedSource> sources;
   for (SourceSettings const& source : settings.sources) {
     IMPOUND_TRY(watched, watched_source(source));
+    if (source.acquire != Pick::none)
+      IMPOUND_CHECK(check_torrents_allowed(routes.at(source.route), "acquire of source \"" + source.name + "\""));
     sources.push_back(std::move(watched));
   }
   auto session = Session::open(settings, "watch", invocation.clock, invocation.randomness, options.accept_rollback);
@@ -45,8 +48,8 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   WatchTally tally;
   std::optional<Error> failed;
   {
-    Anchoring anchoring{*session.value(), settings, std::move(authorities), policy};
-    Watcher watcher{sources, *session.value(), settings, policy, anchoring, invocation.interrupt, terminal};
+    Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes};
+    Watcher watcher{sources, *session.value(), settings, policy, routes, anchoring, invocation.interrupt, terminal};
     auto const done = watcher.run(options.once, until);
     tally = watcher.tally();
     if (done && tally.acquisitions > 0 && anchoring.configured())

@@ -29,7 +29,8 @@ void add_timestamps(std::ostringstream& out, TimestampSettings const& timestamps
       << "\n";
   for (AuthoritySettings const& authority : timestamps.authorities)
     out << "\n[[timestamps.authority]]\nname = " << quoted(authority.name)
-        << "\nurl = " << quoted(authority.logged_url()) << "\nca_file = " << quoted(authority.ca_file) << "\n";
+        << "\nurl = " << quoted(authority.logged_url()) << "\nca_file = " << quoted(authority.ca_file)
+        << "\nroute = " << quoted(authority.route) << "\n";
 }
 
 }  // namespace
@@ -40,9 +41,10 @@ std::string effective_text(Settings const& s) {
       << "\nauthority = " << quoted(s.authority) << "\nkey = " << quoted(s.key_file)
       << "\npassphrase_file = " << quoted(s.passphrase_file)
       << "\nlast_checkpoint_copies = " << list(s.last_checkpoint_copies)
-      << "\n\n[network]\ndefault_route = \"direct\"\nallow_net = " << list(s.allow_net)
-      << "\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact)
-      << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
+      << "\n\n[network]\ndefault_route = " << quoted(s.default_route) << "\nrequire_netns = " << quoted(s.require_netns)
+      << "\nallow_net = " << list(s.allow_net) << "\nuser_agent = " << quoted(s.user_agent)
+      << "\ncontact = " << quoted(s.contact) << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \""
+      << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
   if (!s.include.empty()) out << "include = " << list(s.include) << "\n";
@@ -52,10 +54,14 @@ std::string effective_text(Settings const& s) {
       << "\ndigests = [\"sha256\"" << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
       << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
       << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+  for (RouteSettings const& route : s.routes)
+    out << "\n[route." << quoted(route.name) << "]\nproxy = " << quoted(route.proxy)
+        << "\nallow_torrents = " << (route.allow_torrents ? "true" : "false") << "\n";
   add_timestamps(out, s.timestamps);
   for (SourceSettings const& source : s.sources) {
     out << "\n[[source]]\nname = " << quoted(source.name) << "\nprofile = " << quoted(source.profile)
         << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";
+    if (!source.route.empty()) out << "route = " << quoted(source.route) << "\n";
     if (source.case_name) out << "case = " << quoted(source.case_name->text()) << "\n";
     out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire) << "\"\n";
   }

@@ -3,12 +3,12 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
+#include "agent/settings/section.h"
 #include "evidence/values/authority_name.h"
 
 namespace impound::agent {
@@ -19,110 +19,7 @@ constexpr std::size_t patterns_max = 50;
 constexpr std::size_t pattern_bytes_max = 200;
 constexpr std::uint64_t active_torrents_most = 100;
 constexpr std::size_t checkpoint_copies_max = 16;
-
-/// Reads one table and remembers which of its keys were asked for, so that the rest can be refused.
-class Section {
- public:
-  Section(toml::table const& table, std::string name, std::string const& file)
-      : table_(table), name_(std::move(name)), file_(file) {}
-
-  template <class T>
-  Result<std::optional<T>> value(std::string_view key) {
-    known_.push_back(std::string(key));
-    toml::node const* const node = table_.get(key);
-    if (node == nullptr) return std::optional<T>{};
-    auto const found = node->value_exact<T>();
-    if (!found) return wrong(*node, key, "has the wrong type");
-    return std::optional<T>{*found};
-  }
-
-  Result<void> text(std::string_view key, std::string& into) {
-    IMPOUND_TRY(found, value<std::string>(key));
-    if (found) into = *found;
-    return ok();
-  }
-
-  Result<void> count(std::string_view key, std::uint64_t& into) {
-    IMPOUND_TRY(found, value<std::int64_t>(key));
-    if (!found) return ok();
-    if (*found < 0) return wrong(*table_.get(key), key, "must not be negative");
-    into = static_cast<std::uint64_t>(*found);
-    return ok();
-  }
-
-  Result<std::optional<std::chrono::seconds>> duration(std::string_view key) {
-    IMPOUND_TRY(found, value<std::string>(key));
-    if (!found) return std::optional<std::chrono::seconds>{};
-    auto const parsed = parse_duration(*found);
-    if (!parsed) return wrong(*table_.get(key), key, "is no duration such as \"90s\", \"10m\" or \"6h\"");
-    return parsed;
-  }
-
-  Result<void> choice(std::string_view key, Pick& into) {
-    IMPOUND_TRY(found, value<std::string>(key));
-    if (!found) return ok();
-    if (*found == "all")
-      into = Pick::all;
-    else if (*found == "matched")
-      into = Pick::matched;
-    else if (*found == "none")
-      into = Pick::none;
-    else
-      return wrong(*table_.get(key), key, "must be \"matched\", \"all\" or \"none\"");
-    return ok();
-  }
-
-  Result<void> texts(std::string_view key, std::vector<std::string>& into) {
-    known_.push_back(std::string(key));
-    toml::node const* const node = table_.get(key);
-    if (node == nullptr) return ok();
-    toml::array const* const list = node->as_array();
-    if (list == nullptr) return wrong(*node, key, "must be a list of texts");
-    for (toml::node const& entry : *list) {
-      auto const one = entry.value_exact<std::string>();
-      if (!one) return wrong(entry, key, "must be a list of texts");
-      into.push_back(*one);
-    }
-    return ok();
-  }
-
-  /// Keys of the design whose feature is not there yet: only `value` (what impound does anyway) is taken.
-  Result<void> only(std::string_view key, std::string_view value_now) {
-    known_.push_back(std::string(key));
-    toml::node const* const node = table_.get(key);
-    if (node == nullptr) return ok();
-    if (auto const found = node->value_exact<std::string>(); found && *found == value_now) return ok();
-    std::string const now = value_now.empty() ? "it cannot be set" : "only \"" + std::string(value_now) + "\" is there";
-    return wrong(*node, key, "is not supported by this version (" + now + ")");
-  }
-
-  /// After all keys were asked for: whatever else stands there is an error.
-  Result<void> done() {
-    for (auto const& [key, node] : table_) {
-      bool known = false;
-      for (std::string const& name : known_) known = known || name == key.str();
-      if (!known) return wrong(node, key.str(), "is not a setting");
-    }
-    return ok();
-  }
-
-  Error wrong(toml::node const& node, std::string_view key, std::string_view why) const {
-    std::string const place = file_ + " line " + std::to_string(node.source().begin.line);
-    return Error{Code::usage,
-                 "setting " + (name_.empty() ? "" : name_ + ".") + std::string(key) + " " + std::string(why), place,
-                 "config/impound.toml shows every setting"};
-  }
-
-  void known(std::string_view key) { known_.push_back(std::string(key)); }
-  std::string const& file() const { return file_; }
-
-  toml::table const& table_;
-
- private:
-  std::string name_;
-  std::string const& file_;
-  std::vector<std::string> known_;
-};
+constexpr std::size_t routes_max = 50;
 
 Result<void> read_vault(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("path", to.vault));
@@ -142,12 +39,51 @@ Result<void> read_vault(Section in, Settings& to) {
 }
 
 Result<void> read_network(Section in, Settings& to) {
-  IMPOUND_CHECK(in.only("default_route", "direct"));
+  IMPOUND_CHECK(in.text("default_route", to.default_route));
   IMPOUND_CHECK(in.texts("allow_net", to.allow_net));
   IMPOUND_CHECK(in.text("user_agent", to.user_agent));
   IMPOUND_CHECK(in.text("contact", to.contact));
-  IMPOUND_CHECK(in.only("require_netns", ""));
+  IMPOUND_CHECK(in.text("require_netns", to.require_netns));
+  if (to.require_netns.find('/') != std::string::npos || to.require_netns.starts_with('.'))
+    return in.wrong(*in.table_.get("require_netns"), "require_netns", "must be a name under /run/netns");
   return in.done();
+}
+
+/// [route.NAME], one table each.
+Result<void> read_routes(Section const& in, Settings& to) {
+  for (auto const& [key, node] : in.table_) {
+    std::string const name{key.str()};
+    toml::table const* const table = node.as_table();
+    if (table == nullptr) return in.wrong(node, name, "must be written [route.NAME]");
+    if (!CaseName::parse(name) || name == direct_route || to.routes.size() == routes_max)
+      return in.wrong(node, name, "must be [a-z0-9][a-z0-9._-]*, at most 64 characters, and not \"direct\"");
+    Section one{*table, "route." + name, in.file()};
+    RouteSettings route{name, {}, false};
+    IMPOUND_CHECK(one.text("proxy", route.proxy));
+    IMPOUND_TRY(torrents, one.value<bool>("allow_torrents"));
+    route.allow_torrents = torrents.value_or(false);
+    IMPOUND_CHECK(one.done());
+    if (route.proxy.empty()) return one.wrong(node, "proxy", "is missing");
+    to.routes.push_back(std::move(route));
+  }
+  return ok();
+}
+
+/// Every route that is named is there.
+Result<void> check_routes(Settings const& to) {
+  auto const known = [&](std::string const& name, std::string const& where) -> Result<void> {
+    bool const there =
+        name.empty() || name == direct_route ||
+        std::any_of(to.routes.begin(), to.routes.end(), [&](auto const& one) { return one.name == name; });
+    if (there) return ok();
+    return Error{Code::usage, where + " names the route \"" + name + "\", which is not there", to.file,
+                 "Add [route." + name + "], or name another"};
+  };
+  IMPOUND_CHECK(known(to.default_route, "network.default_route"));
+  for (SourceSettings const& source : to.sources) IMPOUND_CHECK(known(source.route, "source \"" + source.name + "\""));
+  for (AuthoritySettings const& one : to.timestamps.authorities)
+    IMPOUND_CHECK(known(one.route, "timestamps.authority \"" + one.name + "\""));
+  return ok();
 }
 
 /// SHA-256 names every object and cannot be left out; the other two come together.
@@ -219,7 +155,7 @@ Result<void> read_source(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("base_url", source.base_url));
   IMPOUND_TRY(interval, in.duration("interval"));
   if (interval) source.interval = *interval;
-  IMPOUND_CHECK(in.only("route", "direct"));
+  IMPOUND_CHECK(in.text("route", source.route));
   std::string case_name;
   IMPOUND_CHECK(in.text("case", case_name));
   if (!case_name.empty()) {
@@ -244,7 +180,7 @@ Result<void> read_authority(Section in, TimestampSettings& to) {
   IMPOUND_CHECK(in.text("name", authority.name));
   IMPOUND_CHECK(in.text("url", authority.url));
   IMPOUND_CHECK(in.text("ca_file", authority.ca_file));
-  IMPOUND_CHECK(in.only("route", "direct"));
+  IMPOUND_CHECK(in.text("route", authority.route));
   IMPOUND_CHECK(in.done());
   for (auto const& [key, value] :
        {std::pair{"name", &authority.name}, std::pair{"url", &authority.url}, std::pair{"ca_file", &authority.ca_file}})
@@ -355,11 +291,13 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
       continue;
     }
     toml::table const* const part = node.as_table();
-    if (name == "route" || name == "watch_list" || name == "deny" || name == "alert")
+    if (name == "watch_list" || name == "deny" || name == "alert")
       return top.wrong(node, name, "is not supported by this version");
     if (part == nullptr) return top.wrong(node, name, "is not a setting");
     Section section{*part, name, file};
-    if (name == "vault")
+    if (name == "route")
+      IMPOUND_CHECK(read_routes(section, to));
+    else if (name == "vault")
       IMPOUND_CHECK(read_vault(section, to));
     else if (name == "network")
       IMPOUND_CHECK(read_network(section, to));
@@ -375,6 +313,7 @@ Result<Settings> parse_settings(std::string_view text, std::string const& file) 
       return top.wrong(node, name, "is not a setting");
   }
   to.file = file;
+  IMPOUND_CHECK(check_routes(to));
   return to;
 }
 

@@ -19,8 +19,17 @@ namespace impound::agent {
 
 enum class Pick { matched, all, none };  // `acquire` and `keep` of a source
 
+inline constexpr char const* direct_route = "direct";  // no proxy; always there
+
+struct RouteSettings {
+  std::string name;
+  std::string proxy;            // socks5h://ADDRESS:PORT or http://ADDRESS:PORT
+  bool allow_torrents = false;  // Tor asks not to be used for them, and no proxy says that it is not Tor
+};
+
 struct SourceSettings {
   std::string name;
+  std::string route;     // "" = the default
   std::string profile;   // name of a file in config/sites, or a path that ends in .toml
   std::string base_url;  // the operator's word: exempt from the address table for exactly its host and port
   std::chrono::seconds interval{60};
@@ -33,6 +42,7 @@ struct AuthoritySettings {
   std::string name;     // a file's name in the vault: [a-z0-9][a-z0-9._-]*, at most 64 characters
   std::string url;      // the operator's word: exempt from the address table for exactly its host and port
   std::string ca_file;  // PEM: the roots that its tokens may chain to
+  std::string route;    // "" = the default
   /// As the log may name it: some authorities are paid for with a key in the query.
   std::string logged_url() const {
     std::size_t const query = url.find('?');
@@ -57,6 +67,9 @@ struct Settings {
   std::string passphrase_file;  // its first line opens the key; "" = a systemd credential, if there is one
   std::vector<std::string> last_checkpoint_copies;  // absolute paths of files
 
+  std::string default_route = direct_route;
+  std::vector<RouteSettings> routes;
+  std::string require_netns;           // the network namespace that the agent must run in, by its name in /run/netns
   std::vector<std::string> allow_net;  // CIDR[:PORT]
   std::string user_agent;
   std::string contact;

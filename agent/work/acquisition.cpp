@@ -10,6 +10,7 @@
 #include "agent/work/places.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
+#include "evidence/values/must.h"
 
 namespace impound::agent {
 
@@ -43,8 +44,8 @@ std::uint64_t Acquisitions::payload_files(fetchers::Metainfo const& metainfo) {
 }
 
 Acquisitions::Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy,
-                           Terminal& terminal)
-    : session_(session), settings_(settings), policy_(policy), terminal_(terminal) {}
+                           Route const& route, Terminal& terminal)
+    : session_(session), settings_(settings), policy_(policy), route_(route), terminal_(terminal) {}
 
 Acquisitions::~Acquisitions() { interrupt(); }
 
@@ -158,6 +159,7 @@ std::vector<std::string> Acquisitions::refused_sources(TorrentTarget const& targ
 Result<std::size_t> Acquisitions::take_up_open() {
   std::vector<Wanted> wanted;
   for (auto const& [id, open] : session_.past().open_acquisitions()) {
+    if (open.route() != route_.name) continue;
     if (open.by_person) continue;  // theirs to go on with: the peers they named are not in our settings
     Wanted one;
     one.target.hashes = open.hashes;
@@ -181,7 +183,7 @@ Result<std::size_t> Acquisitions::take_up_open() {
 Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, Json const& selection,
                                              std::vector<std::string> const& refused) {
   TorrentTarget const& target = wanted.target;
-  Json body{{"route", "direct"},
+  Json body{{"route", route_.name},
             {"target", target.torrent ? "torrent" : "magnet"},
             {"web_seeds_set_aside", target.web_seeds.size()},
             {"limits",
@@ -231,6 +233,8 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
     if (job.trackers.size() < trackers_max && tracker.size() <= tracker_bytes_max && tracker_allowed(tracker, policy_))
       job.trackers.push_back(tracker);
   auto const dial = [&](std::string const& peer, bool named_by_operator) {
+    // Nobody here looks a name up for a route with a proxy, and a proxy is asked by libtorrent for addresses alone.
+    if (route_.proxy && !is_literal_peer(peer)) return;
     for (fetchers::PeerAddress& address : resolve_peer(peer, policy_, named_by_operator))
       job.peers.push_back(std::move(address));
   };
@@ -242,6 +246,7 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
 
 Result<void> Acquisitions::start_swarm() {
   if (swarm_) return ok();
+  must(!route_.proxy);
   int const folder =
       ::openat(session_.vault().disk().folder(), "staging/swarm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return from_errno(errno, "cannot open the folder", session_.vault().path() + "/staging/swarm");

@@ -22,6 +22,7 @@
 #include "agent/settings/settings.h"
 #include "agent/work/file_selection.h"
 #include "agent/work/job_revival.h"
+#include "agent/work/routes.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
@@ -35,6 +36,7 @@ namespace impound::agent {
 /// What led to an acquisition, and how it is to be done.
 struct Wanted {
   TorrentTarget target;
+  std::string route{};             // "" for the default
   std::optional<EntryId> cause;    // the entry that named it; absent for a person's command
   std::optional<evidence::By> by;  // the person
   std::optional<CaseName> case_name;
@@ -71,7 +73,9 @@ struct Begun {
 
 class Acquisitions {
  public:
-  Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Terminal& terminal);
+  /// All of them take `route`, which must allow torrents.
+  Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Route const& route,
+               Terminal& terminal);
   ~Acquisitions();
 
   Result<Begun> begin(Wanted wanted);
@@ -190,6 +194,7 @@ class Acquisitions {
   Session& session_;
   Settings const& settings_;
   fetchers::AddressPolicy const& policy_;
+  Route const& route_;
   Terminal& terminal_;
   std::unique_ptr<fetchers::Swarm> swarm_;
   std::map<std::string, Running> running_;  // by job id, which is the attempt's

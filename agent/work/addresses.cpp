@@ -55,6 +55,11 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), port};
 }
 
+bool is_literal_peer(std::string const& host_port) {
+  auto const parsed = parse_host_port(host_port);
+  return parsed && IpAddress::parse_any(parsed.value().host);
+}
+
 std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, AddressPolicy const& policy,
                                                 bool named_by_operator) {
   std::vector<fetchers::PeerAddress> peers;

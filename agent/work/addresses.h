@@ -20,6 +20,9 @@ struct HostPort {
 /// "192.0.2.1:6881", "[2001:db8::1]:6881", "peer.example:6881". Code::usage for anything else.
 Result<HostPort> parse_host_port(std::string_view text);
 
+/// HOST:PORT whose host is an address.
+bool is_literal_peer(std::string const& host_port);
+
 /// The addresses of HOST:PORT that may be dialled; none when it does not resolve or the table refuses all of them.
 /// `named_by_operator`: --peer, exempt for exactly this host and port.
 std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, fetchers::AddressPolicy const& policy,

@@ -44,11 +44,12 @@ bool same_policy(evidence::StampingAttempt const& attempt, TimestampSettings con
 }  // namespace
 
 Anchoring::Anchoring(Session& session, Settings const& settings, std::vector<evidence::TimestampAuthority> authorities,
-                     fetchers::AddressPolicy const& policy)
+                     fetchers::AddressPolicy const& policy, Routes const& routes)
     : session_(session),
       settings_(settings.timestamps),
       authorities_(std::move(authorities)),
-      client_(session.clock(), settings.timestamps, policy, settings.user_agent, [this] { return stopping_.load(); }),
+      client_(session.clock(), settings.timestamps, policy, settings.user_agent, routes,
+              [this] { return stopping_.load(); }),
       told_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       schedule_(rules_of(settings.timestamps),
                 remembered(session.state(), authorities_, session.clock(), AnchorRules{}.gap_us_max)) {
@@ -263,7 +264,7 @@ void Anchoring::ask_one(std::size_t index) {
   auto token = evidence::stamp(
       session_.disk(), authority, round_->body.size, round_->note,
       [this](evidence::TimestampAuthority const& who, std::string_view query) { return client_.ask(who, query); },
-      [this](evidence::TimestampAuthority const&, std::string const& url) { return client_.fetch_crl(url); },
+      [this](evidence::TimestampAuthority const& who, std::string const& url) { return client_.fetch_crl(who, url); },
       session_.randomness());
   if (!token && stopping_) return;  // cut by our own end: nobody's failure
   std::byte jitter{};

@@ -28,7 +28,7 @@ inline constexpr std::chrono::seconds timestamp_wait{30};
 class Anchoring {
  public:
   Anchoring(Session& session, Settings const& settings, std::vector<evidence::TimestampAuthority> authorities,
-            fetchers::AddressPolicy const& policy);
+            fetchers::AddressPolicy const& policy, Routes const& routes);
   ~Anchoring();
   Anchoring(Anchoring const&) = delete;
   Anchoring& operator=(Anchoring const&) = delete;

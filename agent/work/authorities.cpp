@@ -86,18 +86,23 @@ Result<std::vector<evidence::TimestampAuthority>> timestamp_authorities(Timestam
 }
 
 AuthorityClient::AuthorityClient(Clock& clock, TimestampSettings const& settings, fetchers::AddressPolicy const& policy,
-                                 std::string user_agent, std::function<bool()> cancelled)
-    : settings_(settings), client_(clock, policy, std::move(user_agent)) {
+                                 std::string user_agent, Routes const& routes, std::function<bool()> cancelled)
+    : settings_(settings), clients_(clock, policy, std::move(user_agent), routes) {
   limits_.connect_timeout = connect_within;
   limits_.timeout = answer_within;
   limits_.cancelled = std::move(cancelled);
 }
 
-Result<std::string> AuthorityClient::ask(evidence::TimestampAuthority const& authority, std::string_view query_der) {
-  auto const named = std::find_if(settings_.authorities.begin(), settings_.authorities.end(),
+AuthoritySettings const& AuthorityClient::named(evidence::TimestampAuthority const& authority) const {
+  auto const found = std::find_if(settings_.authorities.begin(), settings_.authorities.end(),
                                   [&](AuthoritySettings const& one) { return one.name == authority.name; });
-  must(named != settings_.authorities.end());
-  IMPOUND_TRY(url, fetchers::Url::parse(named->url));
+  must(found != settings_.authorities.end());
+  return *found;
+}
+
+Result<std::string> AuthorityClient::ask(evidence::TimestampAuthority const& authority, std::string_view query_der) {
+  AuthoritySettings const& settings = named(authority);
+  IMPOUND_TRY(url, fetchers::Url::parse(settings.url));
   fetchers::Exemption const exempt{url.host(), url.port()};
   fetchers::HttpRequest const request{
       .url = std::move(url),
@@ -105,16 +110,16 @@ Result<std::string> AuthorityClient::ask(evidence::TimestampAuthority const& aut
       .exempt = exempt};
   fetchers::HttpLimits limits = limits_;
   limits.bytes_max = evidence::timestamp_reply_bytes_max;
-  auto body = body_of(client_.post(request, query_der, limits));
+  auto body = body_of(clients_.by(settings.route).post(request, query_der, limits));
   if (!body) body.error().where = authority.url;
   return body;
 }
 
-Result<std::string> AuthorityClient::fetch_crl(std::string const& text) {
+Result<std::string> AuthorityClient::fetch_crl(evidence::TimestampAuthority const& authority, std::string const& text) {
   IMPOUND_TRY(url, fetchers::Url::parse(text));
   fetchers::HttpLimits limits = limits_;
   limits.bytes_max = evidence::crl_bytes_max;
-  auto hops = client_.follow(fetchers::HttpRequest{.url = std::move(url)}, limits, 3);
+  auto hops = clients_.by(named(authority).route).follow(fetchers::HttpRequest{.url = std::move(url)}, limits, 3);
   return body_of(std::move(hops.back()));
 }
 

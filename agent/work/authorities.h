@@ -11,6 +11,7 @@
 
 #include "agent/settings/settings.h"
 #include "agent/work/anchor_schedule.h"
+#include "agent/work/routes.h"
 #include "evidence/system/clock.h"
 #include "evidence/system/disk.h"
 #include "evidence/timestamps/anchor.h"
@@ -26,15 +27,18 @@ Result<std::vector<evidence::TimestampAuthority>> timestamp_authorities(Timestam
 class AuthorityClient {
  public:
   AuthorityClient(Clock& clock, TimestampSettings const& settings, fetchers::AddressPolicy const& policy,
-                  std::string user_agent, std::function<bool()> cancelled);
+                  std::string user_agent, Routes const& routes, std::function<bool()> cancelled);
   /// Code::unreachable or timeout: no reply with status 200 within 12 s. Code::refused: one that is too long. `where`
   /// is the authority's URL as the log names it.
   Result<std::string> ask(evidence::TimestampAuthority const& authority, std::string_view query_der);
-  Result<std::string> fetch_crl(std::string const& url);
+  /// By the authority's route.
+  Result<std::string> fetch_crl(evidence::TimestampAuthority const& authority, std::string const& url);
 
  private:
+  AuthoritySettings const& named(evidence::TimestampAuthority const& authority) const;
+
   TimestampSettings const& settings_;
-  fetchers::HttpClient client_;
+  RoutedClients clients_;
   fetchers::HttpLimits limits_;
 };
 

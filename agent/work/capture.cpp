@@ -65,8 +65,8 @@ Captured judged(std::vector<Exchange> const& hops) {
   return captured;
 }
 
-Json attempt_body(CaptureOrder const& order) {
-  Json body{{"url", order.url.text()}, {"route", "direct"}};
+Json attempt_body(CaptureOrder const& order, Route const& route) {
+  Json body{{"url", order.url.text()}, {"route", route.name}};
   if (!order.source.empty()) body["source"] = order.source;
   if (!order.key.empty()) body["key"] = order.key;
   return body;
@@ -88,25 +88,30 @@ Json result_body(CaptureOrder const& order, std::vector<Exchange> const& hops, C
   if (auto const type = last.header("content-type"); type && !type->empty()) body["media_type"] = shown(*type, 200);
   if (!last.remote_ip.empty()) body["remote_ip"] = last.remote_ip;
   if (last.remote_port != 0) body["remote_port"] = last.remote_port;
+  if (last.resolved_by_proxy) body["resolved_by"] = "proxy";
   if (!last.truncated.empty()) body["truncated"] = last.truncated;
   return body;
 }
 
 }  // namespace
 
-Captures::Captures(Session& session, Settings const& settings, fetchers::HttpClient& client,
-                   std::function<bool()> cancelled)
-    : session_(session), settings_(settings), client_(client), cancelled_(std::move(cancelled)) {}
+Captures::Captures(Session& session, Settings const& settings, RoutedClients& clients, std::function<bool()> cancelled)
+    : session_(session), settings_(settings), clients_(clients), cancelled_(std::move(cancelled)) {}
 
 Result<Captured> Captures::capture(CaptureOrder const& order, std::function<bool(Captured&)> const& judge) {
-  IMPOUND_TRY(attempt, session_.recorder().record(EntryDraft{
-                           "capture.attempt", attempt_body(order), order.case_name, order.cause, {}, order.by, {}}));
+  IMPOUND_TRY(attempt, session_.recorder().record(EntryDraft{"capture.attempt",
+                                                             attempt_body(order, clients_.routes().at(order.route)),
+                                                             order.case_name,
+                                                             order.cause,
+                                                             {},
+                                                             order.by,
+                                                             {}}));
 
   fetchers::HttpLimits limits;
   limits.bytes_max = settings_.capture_bytes_max;
   limits.timeout = settings_.capture_timeout;
   limits.cancelled = cancelled_;
-  std::vector<Exchange> const hops = client_.follow({order.url, {}, order.exempt}, limits);
+  std::vector<Exchange> const hops = clients_.by(order.route).follow({order.url, {}, order.exempt}, limits);
   Captured captured = judged(hops);
   bool const kept = judge(captured) && last_answer(hops) != nullptr;
 

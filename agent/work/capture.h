@@ -11,6 +11,7 @@
 #include <string>
 
 #include "agent/settings/settings.h"
+#include "agent/work/routes.h"
 #include "agent/work/session.h"
 #include "fetchers/http/client.h"
 
@@ -19,6 +20,7 @@ namespace impound::agent {
 /// What is to be captured, and what is known of it beforehand.
 struct CaptureOrder {
   fetchers::Url url;
+  std::string route{};                          // of the settings, "" for the default
   std::optional<fetchers::Exemption> exempt{};  // the operator's own word
   std::string source{};
   std::string key{};
@@ -43,7 +45,7 @@ struct Captured {
 
 class Captures {
  public:
-  Captures(Session& session, Settings const& settings, fetchers::HttpClient& client, std::function<bool()> cancelled);
+  Captures(Session& session, Settings const& settings, RoutedClients& clients, std::function<bool()> cancelled);
 
   /// `judge` may take usable back (a site's sentence that is no content) and says whether the exchange is kept.
   Result<Captured> capture(CaptureOrder const& order, std::function<bool(Captured&)> const& judge);
@@ -53,7 +55,7 @@ class Captures {
 
   Session& session_;
   Settings const& settings_;
-  fetchers::HttpClient& client_;
+  RoutedClients& clients_;
   std::function<bool()> cancelled_;
 };
 

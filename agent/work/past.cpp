@@ -56,6 +56,8 @@ std::optional<EntryId> Past::held(InfoHashes const& hashes) const {
   return std::nullopt;
 }
 
+std::string OpenAcquisition::route() const { return text_field(body, "route").value_or("direct"); }
+
 void Past::mark_held(InfoHashes const& hashes, EntryId const& result) {
   if (hashes.v1) held_v1_.insert_or_assign(*hashes.v1, result);
   if (hashes.v2) held_v2_.insert_or_assign(*hashes.v2, result);

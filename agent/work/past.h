@@ -33,8 +33,10 @@ struct OpenAcquisition {
   std::optional<CaseName> case_name{};
   std::optional<EntryId> cause{};  // the entry that named it
   std::optional<EntryId> metadata_entry{};
-  std::optional<Sha256> torrent{};               // object that holds the .torrent or the info dict
-  bool torrent_is_whole = false;                 // a .torrent, not only an info dict
+  std::optional<Sha256> torrent{};  // object that holds the .torrent or the info dict
+  bool torrent_is_whole = false;    // a .torrent, not only an info dict
+  /// The route of the settings that it took.
+  std::string route() const;
   bool by_person = false;                        // a command's, not a source's
   bool metadata_only = false;                    // the payload was not asked for
   std::map<std::string, SealedBefore> sealed{};  // payload files that are sealed already, by path_hex

@@ -3,12 +3,9 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "agent/work/outcome_text.h"
-#include "agent/work/places.h"
 #include "evidence/system/clock.h"
 #include "evidence/values/utc_time.h"
 
@@ -24,49 +21,21 @@ constexpr std::size_t jobs_of_a_capture_max = 1000;
 constexpr std::int64_t tell_polls_at_least_us = 6ll * 3600 * 1'000'000;
 constexpr std::int64_t tell_polls_at_most_us = 600ll * 1'000'000;
 
-/// Where profiles lie: beside a build in its source tree, or installed.
-std::vector<std::string> profile_places(std::string const& name) {
-  if (name.ends_with(".toml")) return {name};
-  std::string const file = "/sites/" + name + ".toml";
-  std::string const own = own_folder();
-  return {"/etc/impound" + file, own + "/../../config" + file, own + "/../share/impound" + file,
-          "/usr/share/impound" + file};
-}
-
 std::int64_t us(std::chrono::seconds seconds) { return std::chrono::microseconds{seconds}.count(); }
 
 }  // namespace
 
-Result<WatchedSource> watched_source(SourceSettings const& settings) {
-  std::string const wanted = "Give a file of config/sites by name, or the path of one that ends in .toml";
-  for (std::string const& place : profile_places(settings.profile)) {
-    std::ifstream in(place, std::ios::binary);
-    if (!in) continue;
-    std::ostringstream text;
-    text << in.rdbuf();
-    IMPOUND_TRY(profile, fetchers::read_site_profile(text.str(), place));
-    std::string const base_text = !settings.base_url.empty() ? settings.base_url : profile.base_url.value_or("");
-    if (base_text.empty())
-      return Error{Code::usage, "source " + settings.name + " has no base_url, and its profile names none", place, {}};
-    auto base = fetchers::Url::parse(base_text);
-    if (!base)
-      return Error{Code::usage, "base_url of source " + settings.name + ": " + base.error().what, base_text, {}};
-    return WatchedSource{settings, std::move(profile), std::move(base).value()};
-  }
-  return Error{Code::usage, "there is no profile " + settings.profile + " for source " + settings.name,
-               settings.profile, wanted};
-}
-
 Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-                 fetchers::AddressPolicy const& policy, Anchoring& anchoring, Interrupt& interrupt, Terminal& terminal)
+                 fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring,
+                 Interrupt& interrupt, Terminal& terminal)
     : session_(session),
       settings_(settings),
       interrupt_(interrupt),
       terminal_(terminal),
-      client_(session.clock(), policy, settings.user_agent),
+      clients_(session.clock(), policy, settings.user_agent, routes),
       pace_(session.clock()),
-      captures_(session, settings, client_, [this] { return interrupt_.asked(); }),
-      acquisitions_(session, settings, policy, terminal),
+      captures_(session, settings, clients_, [this] { return interrupt_.asked(); }),
+      acquisitions_(session, settings, policy, routes, terminal),
       anchoring_(anchoring),
       digests_(session) {
   for (WatchedSource const& source : sources) {
@@ -155,7 +124,8 @@ Result<void> Watcher::poll(State& state) {
   limits.timeout = settings_.capture_timeout;
   limits.cancelled = [this] { return interrupt_.asked(); };
   fetchers::Exchange const answer =
-      client_.get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
+      clients_.by(source.settings.route)
+          .get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
   if (answer.failed) return note_poll(state, false, line(*answer.failed));
   if (answer.status != 200) return note_poll(state, false, "status " + std::to_string(answer.status));
   if (auto const said = source.profile.judge(answer.body); said != fetchers::Answer::content)
@@ -202,6 +172,7 @@ Result<void> Watcher::take_item(State& state) {
   auto const url = source.profile.item_url(source.base, item.key);
   if (!url) return url.error();
   CaptureOrder order{.url = url.value(),
+                     .route = source.settings.route,
                      .exempt = fetchers::Exemption{source.base.host(), source.base.port()},
                      .source = source.settings.name,
                      .key = item.key,
@@ -317,7 +288,8 @@ Result<void> Watcher::take_url(State& state) {
 }
 
 Result<void> Watcher::acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause) {
-  CaptureOrder order{.url = url, .case_name = state.source->settings.case_name, .cause = cause};
+  CaptureOrder order{
+      .url = url, .route = state.source->settings.route, .case_name = state.source->settings.case_name, .cause = cause};
   IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
   if (!captured.usable) {
     terminal_.say("not had     " + url.text() + ": " + captured.problem);
@@ -347,6 +319,7 @@ Result<void> Watcher::acquire(State& state, TorrentTarget target, EntryId const&
   Wanted wanted;
   wanted.target = std::move(target);
   wanted.cause = cause;
+  wanted.route = state.source->settings.route;
   wanted.case_name = state.source->settings.case_name;
   wanted.timeout = settings_.torrent_timeout;
   IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));

@@ -13,30 +13,19 @@
 
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
-#include "agent/work/acquisition.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
+#include "agent/work/routed_acquisitions.h"
 #include "agent/work/session.h"
+#include "agent/work/watched_source.h"
 #include "fetchers/http/client.h"
 #include "fetchers/http/pace.h"
 #include "fetchers/references/scanner.h"
 #include "fetchers/sites/json_list.h"
-#include "fetchers/sites/site_profile.h"
 
 namespace impound::agent {
-
-/// A source of the settings with its profile read and its place proven, before any vault is opened.
-struct WatchedSource {
-  SourceSettings settings;
-  fetchers::SiteProfile profile;
-  fetchers::Url base;
-};
-
-/// Reads the profile: a path that ends in .toml, else config/sites/<profile>.toml beside the program or in /etc,
-/// /usr/share.
-Result<WatchedSource> watched_source(SourceSettings const& settings);
 
 struct WatchTally {
   std::uint64_t polls = 0;
@@ -49,7 +38,8 @@ struct WatchTally {
 class Watcher {
  public:
   Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-          fetchers::AddressPolicy const& policy, Anchoring& anchoring, Interrupt& interrupt, Terminal& terminal);
+          fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring, Interrupt& interrupt,
+          Terminal& terminal);
 
   /// `once`: every source is polled once and all that follows from it is worked off. Otherwise until a signal, or until
   /// `until` has passed.
@@ -110,10 +100,10 @@ class Watcher {
   Settings const& settings_;
   Interrupt& interrupt_;
   Terminal& terminal_;
-  fetchers::HttpClient client_;
+  RoutedClients clients_;
   fetchers::Pace pace_;
   Captures captures_;
-  Acquisitions acquisitions_;
+  RoutedAcquisitions acquisitions_;
   Anchoring& anchoring_;
   IdleDigests digests_;
   std::vector<State> states_;

@@ -67,6 +67,8 @@ Error error_of(CURLcode code, char const* detail, std::string const& url) {
   std::string const why = *detail != '\0' ? detail : curl_easy_strerror(code);
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST: return {Code::unreachable, "the host's name was not found", url, {}};
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY: return {Code::unreachable, "the proxy does not reach it (" + why + ")", url, {}};
     case CURLE_COULDNT_CONNECT: return {Code::unreachable, "no connection (" + why + ")", url, {}};
     case CURLE_OPERATION_TIMEDOUT: return {Code::timeout, "no answer in time", url, {}};
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -148,6 +150,7 @@ void undo_transfer_coding(Exchange& exchange) {
 }
 
 void read_connection(CURL* handle, Exchange& exchange) {
+  if (exchange.resolved_by_proxy) return;  // it would be the proxy's
   char* ip = nullptr;
   long port = 0;
   if (curl_easy_getinfo(handle, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip != nullptr) exchange.remote_ip = ip;
@@ -186,8 +189,8 @@ void perform(HttpRequest const& request, Posted posted, std::string const& user_
 
 }  // namespace
 
-HttpClient::HttpClient(Clock& clock, AddressPolicy const& policy, std::string user_agent)
-    : clock_(clock), policy_(policy), user_agent_(std::move(user_agent)) {
+HttpClient::HttpClient(Clock& clock, AddressPolicy const& policy, std::string user_agent, std::optional<Proxy> proxy)
+    : clock_(clock), policy_(policy), user_agent_(std::move(user_agent)), proxy_(std::move(proxy)) {
   std::erase_if(user_agent_, [](char c) { return c < ' ' || c > '~'; });
 }
 
@@ -202,8 +205,10 @@ Exchange HttpClient::ask(HttpRequest const& request, Posted posted, HttpLimits c
   exchange.url = request.url.text();
   exchange.started_us = clock_.utc_us();
   bool const exempt = exempt_here(request);
-  if (request.url.host_kind() == HostKind::onion) {
+  if (request.url.host_kind() == HostKind::onion && !proxy_) {
     exchange.failed = Error{Code::refused, "an onion name needs a proxy", exchange.url, {}};
+  } else if (request.url.host_kind() == HostKind::local && proxy_ && !exempt) {
+    exchange.failed = Error{Code::refused, "a local name is not asked of a proxy", exchange.url, {}};
   } else if (auto const literal = request.url.is_literal()
                                       ? policy_.check(request.url.host(), request.url.port(), exempt)
                                       : Result<void>(ok());
@@ -211,7 +216,8 @@ Exchange HttpClient::ask(HttpRequest const& request, Posted posted, HttpLimits c
     exchange.failed = literal.error();  // said before anything is opened; checked again when it is
     exchange.failed->where = exchange.url;
   } else {
-    Transfer transfer{exchange, limits, policy_, exempt, request.url.port()};
+    exchange.resolved_by_proxy = proxy_.has_value();
+    Transfer transfer{exchange, limits, policy_, exempt, request.url.port(), proxy_ ? &*proxy_ : nullptr};
     perform(request, posted, user_agent_, transfer);
   }
   exchange.ended_us = clock_.utc_us();

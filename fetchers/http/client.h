@@ -5,7 +5,9 @@
 // the environment, no redirect that was not asked for, one new connection for each exchange, so that the address policy
 // is asked about every address that is dialled (P5). Nothing throws and nothing touches signals. One client belongs to
 // one thread at a time. A body is held in memory up to `bytes_max`.
-// Gap: routes (P4) and HTTP/2 are not there yet; every exchange is direct.
+// With a proxy (P4) nothing but the proxy's address is dialled and no name is looked up here; names that are local are
+// not asked of it, and literal addresses are judged by the policy as without one.
+// Gap: HTTP/2 is not there yet.
 #pragma once
 
 #include <chrono>
@@ -20,6 +22,7 @@
 #include "evidence/system/clock.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/http/exchange.h"
+#include "fetchers/proxy.h"
 #include "fetchers/url.h"
 
 namespace impound::fetchers {
@@ -43,7 +46,7 @@ struct HttpRequest {
 
 class HttpClient {
  public:
-  HttpClient(Clock& clock, AddressPolicy const& policy, std::string user_agent);
+  HttpClient(Clock& clock, AddressPolicy const& policy, std::string user_agent, std::optional<Proxy> proxy = {});
 
   /// One hop: a redirect is an Exchange with status 3xx.
   Exchange get(HttpRequest const& request, HttpLimits const& limits);
@@ -62,6 +65,7 @@ class HttpClient {
   Clock& clock_;
   AddressPolicy const& policy_;
   std::string user_agent_;
+  std::optional<Proxy> proxy_;
 };
 
 }  // namespace impound::fetchers

@@ -27,6 +27,7 @@ struct Exchange {
   std::vector<std::pair<std::string, std::string>> headers;  // of the final head: names as received, values trimmed
   std::string remote_ip;                                     // of the connection; "" when there was none
   std::uint16_t remote_port = 0;
+  bool resolved_by_proxy = false;             // then no address is known: the proxy found it
   std::int64_t started_us = 0, ended_us = 0;  // UTC
   std::string truncated;  // "", "length" (our limit), "time" (a deadline), "disconnect" (they left early),
                           // "unspecified" (we were stopped)

@@ -1,5 +1,6 @@
 #include "fetchers/http/transfer.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -79,10 +80,21 @@ void read_tls(std::string_view line, Exchange& exchange) {
 int on_debug(CURL*, curl_infotype type, char* bytes, std::size_t size, void* data) {
   auto& transfer = *static_cast<Transfer*>(data);
   return guarded(transfer, 0, [&] {
-    if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT) transfer.exchange.request.append(bytes, size);
+    // What is said to the proxy before the host hears anything is no part of the exchange.
+    bool const to_proxy = transfer.proxy != nullptr && type == CURLINFO_HEADER_OUT &&
+                          transfer.exchange.request.empty() && std::string_view(bytes, size).starts_with("CONNECT ");
+    if ((type == CURLINFO_HEADER_OUT && !to_proxy) || type == CURLINFO_DATA_OUT)
+      transfer.exchange.request.append(bytes, size);
     if (type == CURLINFO_TEXT) read_tls({bytes, size}, transfer.exchange);
     return 0;
   });
+}
+
+/// P4 stands here: with a proxy, nothing but its address is dialled.
+bool is_proxy(IpAddress const& address, curl_sockaddr const& to, Proxy const& proxy) {
+  auto const port = to.family == AF_INET6 ? reinterpret_cast<sockaddr_in6 const*>(&to.addr)->sin6_port
+                                          : reinterpret_cast<sockaddr_in const*>(&to.addr)->sin_port;
+  return IpAddress::parse(proxy.address) == address && ntohs(port) == proxy.port;
 }
 
 /// P5 stands here: every address that libcurl is about to dial, whatever name or redirect led to it.
@@ -92,6 +104,12 @@ curl_socket_t on_open_socket(void* data, curlsocktype purpose, curl_sockaddr* to
     auto const address = purpose == CURLSOCKTYPE_IPCXN ? IpAddress::from(&to->addr, to->addrlen) : std::nullopt;
     if (!address) {
       transfer.refused = Error{Code::refused, "not an IP connection", {}, {}};
+      return CURL_SOCKET_BAD;
+    }
+    if (transfer.proxy != nullptr) {
+      if (is_proxy(*address, *to, *transfer.proxy))
+        return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+      transfer.refused = Error{Code::refused, "not the route's proxy", address->text(), {}};
       return CURL_SOCKET_BAD;
     }
     if (auto const allowed = transfer.policy.check(*address, transfer.port, transfer.exempt); !allowed) {
@@ -131,6 +149,13 @@ void set_what_is_not_done(CURL* handle) {
   curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
 }
 
+/// Names go to the proxy as they are (CURLPROXY_SOCKS5_HOSTNAME); whatever it cannot carry goes nowhere.
+void set_proxy(CURL* handle, Proxy const& proxy) {
+  curl_easy_setopt(handle, CURLOPT_PROXY, proxy.text().c_str());
+  curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
+  curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+}
+
 void set_limits(CURL* handle, HttpLimits const& limits) {
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(limits.connect_timeout));
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, milliseconds(limits.timeout));
@@ -157,6 +182,7 @@ void set_callbacks(CURL* handle, Transfer& transfer) {
 
 void prepare(CURL* handle, Transfer& transfer) {
   set_what_is_not_done(handle);
+  if (transfer.proxy != nullptr) set_proxy(handle, *transfer.proxy);
   set_limits(handle, transfer.limits);
   set_callbacks(handle, transfer);
 }

@@ -22,6 +22,7 @@ struct Transfer {
   AddressPolicy const& policy;
   bool exempt = false;
   std::uint16_t port = 0;
+  Proxy const* proxy = nullptr;
   std::size_t head_bytes = 0;
   bool head_open = false;   // lines of a head are coming in
   bool head_whole = false;  // the final head is there

@@ -77,10 +77,6 @@ TEST_CASE("a setting that is not known, or not there yet, is refused with its fi
               .find("must name files by absolute paths, each once @ x.toml line 2") != std::string::npos);
   CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");
   CHECK(error_of("[torrents]\ntimeout = \"soon\"\n").find("is no duration") != std::string::npos);
-  CHECK(error_of("[network]\ndefault_route = \"tor\"\n")
-            .find("is not supported by this version (only \"direct\" is there)") != std::string::npos);
-  CHECK(error_of("[route.tor]\nproxy = \"socks5h://127.0.0.1:9050\"\n").find("setting route is not supported") !=
-        std::string::npos);
   CHECK(error_of("[[watch_list]]\nfile = \"x\"\n").find("not supported") != std::string::npos);
   CHECK(error_of("[[source]]\nname = \"a\"\n").find("source.profile is missing") != std::string::npos);
   CHECK(error_of("[[source]]\nname = \"a\"\nprofile = \"p\"\n[[source]]\nname = \"a\"\nprofile = \"p\"\n")
@@ -88,6 +84,32 @@ TEST_CASE("a setting that is not known, or not there yet, is refused with its fi
   CHECK(error_of("[vault\n").find("not TOML") != std::string::npos);
   CHECK(error_of("stray = 1\n").find("stray is not a setting") != std::string::npos);
   CHECK(error_of("source = 1\n").find("[[source]]") != std::string::npos);
+}
+
+TEST_CASE("P4: a route that is named is there, or nothing starts") {
+  std::string const tor = "[route.tor]\nproxy = \"socks5h://127.0.0.1:9050\"\n";
+  auto const read = parse_settings("[network]\ndefault_route = \"tor\"\n" + tor +
+                                       "[route.vpn]\nproxy = \"http://[::1]:80\"\nallow_torrents = true\n" +
+                                       "[[source]]\nname = \"s\"\nprofile = \"p\"\nroute = \"vpn\"\n",
+                                   "x.toml");
+  REQUIRE_MESSAGE(read, (read ? "" : line(read.error())));
+  CHECK(read.value().default_route == "tor");
+  REQUIRE(read.value().routes.size() == 2);
+  CHECK_FALSE(read.value().routes[0].allow_torrents);
+  CHECK(read.value().routes[1].allow_torrents);
+  CHECK(read.value().sources[0].route == "vpn");
+  auto const again = parse_settings(effective_text(read.value()), "again.toml");
+  REQUIRE_MESSAGE(again, (again ? "" : line(again.error())));
+  CHECK(effective_text(again.value()) == effective_text(read.value()));
+  CHECK(error_of("[network]\ndefault_route = \"tor\"\n").find("names the route \"tor\", which is not there") !=
+        std::string::npos);
+  CHECK(
+      error_of("[[source]]\nname = \"s\"\nprofile = \"p\"\nroute = \"gone\"\n").find("source \"s\" names the route") !=
+      std::string::npos);
+  CHECK(error_of("[route.tor]\nallow_torrents = true\n").find("route.tor.proxy is missing") != std::string::npos);
+  CHECK(error_of("[route.tor]\nproxi = \"x\"\n").find("route.tor.proxi is not a setting") != std::string::npos);
+  CHECK(error_of("[route.direct]\nproxy = \"socks5h://127.0.0.1:1\"\n").find("not \"direct\"") != std::string::npos);
+  CHECK(error_of("[route]\ntor = \"x\"\n").find("must be written [route.NAME]") != std::string::npos);
 }
 
 TEST_CASE("authorities that are one, and a number of tokens that cannot be had, are refused") {

@@ -53,7 +53,7 @@ void Visitor::wait_until_gone() {
   }
 }
 
-LocalServer::LocalServer(std::function<void(Visitor&)> serve) : serve_(std::move(serve)) {
+LocalServer::LocalServer(std::function<void(Visitor&)> serve, First first) : serve_(std::move(serve)), first_(first) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in here{};
   here.sin_family = AF_INET;
@@ -85,8 +85,8 @@ void LocalServer::run() {
     int const socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) continue;
     Visitor visitor(socket);
-    auto head = visitor.read_request();
-    {
+    if (first_ == First::head) {
+      auto head = visitor.read_request();
       std::lock_guard const lock(mutex_);
       requests_.push_back(std::move(head));
     }

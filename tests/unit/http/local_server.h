@@ -28,7 +28,9 @@ class Visitor {
 
 class LocalServer {
  public:
-  explicit LocalServer(std::function<void(Visitor&)> serve);
+  /// `serve` is called once the head of a request was read, or (First::theirs) at once.
+  enum class First { head, theirs };
+  explicit LocalServer(std::function<void(Visitor&)> serve, First first = First::head);
   ~LocalServer();
   LocalServer(LocalServer const&) = delete;
   LocalServer& operator=(LocalServer const&) = delete;
@@ -42,6 +44,7 @@ class LocalServer {
  private:
   void run();
   std::function<void(Visitor&)> serve_;
+  First first_;
   int listener_ = -1;
   int wake_[2] = {-1, -1};
   std::uint16_t port_ = 0;
