@@ -38,14 +38,21 @@ Result<void> read_vault(Section in, Settings& to) {
   return in.done();
 }
 
+/// A file's name in /run/netns. "" would ask for nothing while it looks like protection.
+bool namespace_name(std::string const& name) {
+  return !name.empty() && name.size() <= 255 && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
 Result<void> read_network(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("default_route", to.default_route));
   IMPOUND_CHECK(in.texts("allow_net", to.allow_net));
   IMPOUND_CHECK(in.text("user_agent", to.user_agent));
   IMPOUND_CHECK(in.text("contact", to.contact));
   IMPOUND_CHECK(in.text("require_netns", to.require_netns));
-  if (to.require_netns.find('/') != std::string::npos || to.require_netns.starts_with('.'))
-    return in.wrong(*in.table_.get("require_netns"), "require_netns", "must be a name under /run/netns");
+  if (in.table_.get("require_netns") != nullptr && !namespace_name(to.require_netns))
+    return in.wrong(*in.table_.get("require_netns"), "require_netns",
+                    "must be the name of a network namespace in /run/netns, without a slash");
   return in.done();
 }
 

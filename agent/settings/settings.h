@@ -69,10 +69,10 @@ struct Settings {
 
   std::string default_route = direct_route;
   std::vector<RouteSettings> routes;
-  std::string require_netns;           // the network namespace that the agent must run in, by its name in /run/netns
   std::vector<std::string> allow_net;  // CIDR[:PORT]
   std::string user_agent;
   std::string contact;
+  std::string require_netns;  // a name in /run/netns: the agent starts nowhere else; "" = anywhere
 
   std::chrono::seconds metadata_timeout{600};
   std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte

@@ -12,6 +12,7 @@
 
 #include <cstdlib>
 
+#include "agent/work/network_namespace.h"
 #include "agent/work/places.h"
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
@@ -103,6 +104,7 @@ evidence::By who(Settings const& settings) {
 Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::string const& command, Clock& clock,
                                                Randomness& randomness, std::string const& accept_rollback,
                                                std::string const& passphrase_file) {
+  IMPOUND_CHECK(inside_network_namespace(settings.require_netns));  // before anything is opened or sent
   std::unique_ptr<Session> session{new Session(clock, randomness)};
   IMPOUND_TRY(vault, evidence::Vault::open_for_writing(vault_folder(settings)));
   session->vault_ = std::move(vault);

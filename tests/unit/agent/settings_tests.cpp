@@ -77,6 +77,11 @@ TEST_CASE("a setting that is not known, or not there yet, is refused with its fi
               .find("must name files by absolute paths, each once @ x.toml line 2") != std::string::npos);
   CHECK(error_of("[torrents]\nmax_bytes = -1\n") == "setting torrents.max_bytes must not be negative @ x.toml line 2");
   CHECK(error_of("[torrents]\ntimeout = \"soon\"\n").find("is no duration") != std::string::npos);
+  for (char const* wrong : {"\"\"", "\"a/b\"", "\"..\"", "\"a\\u0000\""})
+    CHECK(
+        error_of("[network]\nrequire_netns = " + std::string(wrong) + "\n") ==
+        "setting network.require_netns must be the name of a network namespace in /run/netns, without a slash @ x.toml "
+        "line 2");
   CHECK(error_of("[[watch_list]]\nfile = \"x\"\n").find("not supported") != std::string::npos);
   CHECK(error_of("[[source]]\nname = \"a\"\n").find("source.profile is missing") != std::string::npos);
   CHECK(error_of("[[source]]\nname = \"a\"\nprofile = \"p\"\n[[source]]\nname = \"a\"\nprofile = \"p\"\n")
@@ -151,13 +156,14 @@ TEST_CASE("the effective settings read back as what they are") {
   auto const read = parse_settings(
       "[vault]\npassphrase_file = \"p\"\nlast_checkpoint_copies = [\"/a\", \"/b\"]\noperator = \"A \\\"B\\\" \\\\ "
       "C\"\n[network]\nallow_net = [\"10.0.0.0/8\", "
-      "\"::1/128\"]\n[[source]]\nname = \"s\"\nprofile = \"p\"\n",
+      "\"::1/128\"]\nrequire_netns = \"vpn\"\n[[source]]\nname = \"s\"\nprofile = \"p\"\n",
       "x.toml");
   REQUIRE(read);
   auto const again = parse_settings(effective_text(read.value()), "again.toml");
   REQUIRE_MESSAGE(again, (again ? "" : line(again.error())));
   CHECK(again.value().operator_name == "A \"B\" \\ C");
   CHECK(again.value().allow_net.size() == 2);
+  CHECK(again.value().require_netns == "vpn");
   CHECK(effective_text(again.value()) == effective_text(read.value()));
 }
 
