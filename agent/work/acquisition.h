@@ -174,7 +174,7 @@ class Acquisitions {
   Result<void> record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
-  /// What a worker says of a file is what the metadata says, which the agent hashed itself.
+  /// What a worker says of a file is what the metadata says, which the agent hashed itself, and the file was chosen.
   static bool known(Running const& running, fetchers::FileDone const& done);
   Result<std::vector<Checked>> check_payload(Running const& running);
   static void explain(SwarmPart& ending, Kept const& kept, std::uint64_t files);

@@ -30,7 +30,8 @@ Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string c
 bool Acquisitions::known(Running const& running, fetchers::FileDone const& done) {
   if (!running.metainfo || done.index >= running.metainfo->files.size()) return false;
   fetchers::TorrentFile const& file = running.metainfo->files[done.index];
-  return !file.pad && file.path_bytes == done.path_bytes && file.size == done.size;
+  return !file.pad && running.left_out[done.index].empty() && file.path_bytes == done.path_bytes &&
+         file.size == done.size;
 }
 
 /// Goes through the torrent once, in its order. Files of an earlier run are read from the vault, where they share a

@@ -177,7 +177,7 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
     add_hashes(origin, running.hashes);
     if (!known(running, done) || !kept.announced.insert(done.index).second) {
       kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes +
-                             ", which is not what the metadata says, or twice");
+                             ", which is not what the metadata says, not chosen, or announced before");
       continue;
     }
     Checked const& checked = kept.checked[done.index];

@@ -8,6 +8,15 @@ import harness
 import peers
 
 
+def sound(world):
+    """The vault verifies, and every entry keeps to its kind's schema."""
+    assert world.verify()["ok"] is True
+    harness.need_module("jsonschema")
+    checked = subprocess.run([harness.PYTHON, harness.SUPPORT / "schema_check.py", harness.ROOT / "config" / "schema"],
+                             input=world.impound("log", "--json").out, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked
+
+
 def leak(world, name="leak", size=300_000):
     seeded = world.folder / f"seeded-{name}"
     harness.write_bytes(seeded / name / "mail" / "a.eml", 50_000, name + "a")
@@ -43,7 +52,7 @@ def test_files_are_selected_by_the_settings_and_the_others_listed_with_why(world
     # Without the selection the rest is wanted: what is held in part is no hindrance.
     world.impound("fetch", torrent.magnet(), "--peer", peer.address)
     assert world.of_kind("acquisition.result")[-1]["body"]["files_sealed"] == 3
-    assert world.verify()["ok"] is True
+    sound(world)
 
 
 def test_a_magnet_selects_files(world):
@@ -58,7 +67,7 @@ def test_a_magnet_selects_files(world):
     assert [lines[name.decode()]["sealed"] for name in names] == [True, False, True], lines
     assert lines[names[1].decode()]["left_out"] == "not among so=0,2", lines
     assert world.of_kind("acquisition.attempt")[0]["body"]["selection"] == {"select_only": "0,2"}
-    assert world.verify()["ok"] is True
+    sound(world)
 
 
 def order_of(torrent):
@@ -99,7 +108,7 @@ def test_one_torrent_at_a_time_and_the_metadata_of_all_at_once(world):
     for torrent, _, seeded in torrents:
         assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
     assert json.loads(world.impound("status", "--json").out)["jobs"]["open"] == []
-    assert world.verify()["ok"] is True
+    sound(world)
 
 
 def test_those_that_wait_are_taken_up_by_the_next_run(world):
@@ -120,7 +129,7 @@ def test_those_that_wait_are_taken_up_by_the_next_run(world):
     attempts = world.of_kind("acquisition.attempt")
     results = world.of_kind("acquisition.result")
     assert len(attempts) == len(results) == 2 and {result["body"]["state"] for result in results} == {"complete"}, results
-    assert world.verify()["ok"] is True
+    sound(world)
 
 
 def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
@@ -147,7 +156,7 @@ def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
     assert [result["body"].get("reason") for result in results] == [None, "disk_full"], (results, done)
     assert results[1]["body"]["downloaded_payload_bytes"] == 0, results  # judged before its first byte
     assert results[1]["of"] == reached["of"] == next(entry["of"] for entry in world.of_kind("limit.left") if "of" in entry)
-    assert world.verify()["ok"] is True
+    sound(world)
 
 
 def test_selections_that_make_no_sense_are_refused(world):

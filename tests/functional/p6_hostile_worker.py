@@ -128,6 +128,17 @@ def test_beside_the_copy_of_impound_another_worker_is_heard_and_one_that_tells_t
     nothing_false(world, torrent)
 
 
+def test_a_file_that_was_left_out_is_not_sealed_though_its_bytes_are_right(world):
+    torrent = Torrent(world)
+    world.init()
+    replace_worker(world, torrent, "tell_the_truth")
+    left = torrent.paths[1]
+    done = world.impound("fetch", torrent.path, "--config", world.settings(f'[torrents]\nexclude = ["{left}"]\n'), code=None)
+    assert left not in sealed(world) and torrent.paths[0] in sealed(world), (sealed(world), done)
+    assert result_of(world)["files_left_out"] == 1, result_of(world)
+    nothing_false(world, torrent)
+
+
 def test_metadata_that_is_not_the_info_hash_s_ends_it(world):
     given_up_after_three_deaths(world, "false_metadata", True, "does not hash to the info-hash")
 

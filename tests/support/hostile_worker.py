@@ -100,7 +100,7 @@ def wait_for(kind):
 
 
 def hello():
-    say("hello", version=1, engine="libtorrent 2.0.8.0")
+    say("hello", version=2, engine="libtorrent 2.0.8.0")
 
 
 def job():
