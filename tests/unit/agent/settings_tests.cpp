@@ -143,7 +143,7 @@ TEST_CASE("the shipped settings are valid, also with every comment taken away") 
   bool settings_begun = false;
   for (std::string text; std::getline(lines, text);) {
     settings_begun = settings_begun || text.starts_with("[");
-    if (settings_begun && text.starts_with("# ") && (text.find(" = ") != std::string::npos || text.starts_with("# [[")))
+    if (settings_begun && text.starts_with("# ") && (text.find(" = ") != std::string::npos || text.starts_with("# [")))
       text.erase(0, 2);
     all += text + "\n";
   }
