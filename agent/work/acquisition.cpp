@@ -10,7 +10,6 @@
 #include "agent/work/places.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
-#include "evidence/values/must.h"
 
 namespace impound::agent {
 
@@ -246,7 +245,6 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
 
 Result<void> Acquisitions::start_swarm() {
   if (swarm_) return ok();
-  must(!route_.proxy);
   int const folder =
       ::openat(session_.vault().disk().folder(), "staging/swarm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return from_errno(errno, "cannot open the folder", session_.vault().path() + "/staging/swarm");
@@ -256,6 +254,7 @@ Result<void> Acquisitions::start_swarm() {
                                 allowed_rules(policy_),
                                 settings_.user_agent,
                                 {}};
+  swarm.proxy = route_.proxy;
   swarm.limits.payload_bytes_max = settings_.torrent_bytes_max;
   swarm.limits.files_max = settings_.torrent_files_max;
   auto started = fetchers::Swarm::start(std::move(swarm));

@@ -12,9 +12,6 @@ Result<Routes> Routes::of(Settings const& settings) {
     if (!proxy)
       return Error{Code::usage, "setting route." + one.name + ".proxy " + proxy.error().what, settings.file,
                    "Tor's own is socks5h://127.0.0.1:9050"};
-    if (one.allow_torrents)
-      return Error{Code::usage, "setting route." + one.name + ".allow_torrents is not supported by this version",
-                   settings.file, "Torrents go by a direct route; a namespace of its own can be asked for: require_netns"};
     routes.routes_.emplace(one.name, Route{one.name, std::move(proxy).value(), one.allow_torrents});
   }
   routes.default_ = settings.default_route.empty() ? direct_route : settings.default_route;

@@ -23,6 +23,7 @@
 #include "evidence/system/frames.h"
 #include "evidence/values/info_hash.h"
 #include "evidence/values/result.h"
+#include "fetchers/proxy.h"
 
 namespace impound::fetchers {
 
@@ -79,6 +80,7 @@ struct Configure {
   std::vector<AllowedEndpoint> allowed;
   std::string user_agent;
   SwarmLimits limits;
+  std::optional<Proxy> proxy{};  // then nothing else is dialled, and no name is looked up
 };
 struct TorrentChunk {
   std::string job;

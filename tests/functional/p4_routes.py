@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import harness
+import peers
 
 NAMED = pathlib.Path("/run/netns")
 
@@ -133,6 +134,111 @@ def test_torrents_are_not_taken_by_a_route_that_does_not_allow_them(world):
     source = f'[[source]]\nname = "pastebin"\nprofile = "{harness.PROFILE}"\nbase_url = "http://127.0.0.1:1"\nacquire = "all"\n'
     assert 'source "pastebin"' in world.refused(2, "watch", "--once", "--config", world.settings(text + source)).err
     assert len(world.entries()) == size
+
+
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
+
+class Outside:
+    """Everything that is not impound runs as another user, so that the packets of ours are counted alone."""
+
+    def __init__(self, world, hosts=""):
+        harness.need("nft", "setpriv")
+        self.world = world
+        world.folder.chmod(0o755)
+        if hosts:
+            path = world.folder / "hosts"
+            path.write_text("127.0.0.1 localhost\n" + hosts)
+            subprocess.run(["mount", "--bind", path, "/etc/hosts"], check=True)
+
+    def start(self, program, *words):
+        running = self.world.start(program, [*NOBODY, harness.PYTHON, harness.SUPPORT / f"{program}.py", *words])
+        running.wait_for_line('"port"')
+        return running, json.loads(running.output().splitlines()[0])["port"]
+
+    def count(self, proxy_port):
+        rules = (f"table inet p4 {{ counter proxied {{ }}\ncounter others {{ }}\nchain out {{ type filter hook output priority 0; policy accept;\n"
+                 f"meta skuid 0 ip daddr 127.0.0.9 tcp dport {proxy_port} counter name proxied accept\nmeta skuid 0 counter name others\n}}\n}}\n")
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+    def counted(self):
+        """(packets to the proxy, all others) of impound and its worker."""
+        out = subprocess.run(["nft", "-j", "list", "counters"], capture_output=True, text=True, check=True).stdout
+        found = {one["counter"]["name"]: one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one}
+        return found["proxied"], found["others"]
+
+
+def leak_of(world, outside):
+    """A torrent, its seed at 127.0.0.2, and a tracker at 127.0.0.40 that names the seed."""
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "list.csv", 300_000, "list")
+    torrent = peers.make_torrent(world, seeded / "leak", "hybrid")
+    for path in (seeded, *seeded.rglob("*"), torrent.path):
+        path.chmod(0o755)
+    _, seed = outside.start("seeder", torrent.path, seeded, "--listen", "127.0.0.2:0")
+    _, tracker = outside.start("tracker", "--listen", "127.0.0.40:0", "--peer", f"127.0.0.2:{seed}")
+    return torrent, seed, tracker
+
+
+def tunnel(port):
+    return f'[network]\ndefault_route = "tunnel"\n[route.tunnel]\nproxy = "socks5h://127.0.0.9:{port}"\nallow_torrents = true\n'
+
+
+def test_a_torrent_behind_a_proxy_sends_no_packet_but_to_the_proxy(world):
+    # A look-up here would succeed, and would find a dead address first.
+    outside = Outside(world, hosts="127.0.0.41 tracker.example\n127.0.0.40 tracker.example\n")
+    torrent, seed, tracker = leak_of(world, outside)
+    _, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0", "--name", "tracker.example=127.0.0.40")
+    world.init()
+    outside.count(port)
+    magnet = f"{torrent.magnet()}&tr=http://tracker.example:{tracker}/announce&tr=udp://tracker.example:{tracker}/announce"
+    world.impound("fetch", magnet, "--allow-net", f"127.0.0.2/32:{seed}", "--config", world.settings(tunnel(port)), seconds=90)
+    proxied, others = outside.counted()
+    assert proxied > 10 and others == 0, (proxied, others)
+    result = world.of_kind("acquisition.result")[0]["body"]
+    assert result["state"] == "complete" and world.of_kind("acquisition.attempt")[0]["body"]["route"] == "tunnel", result
+    assert any("UDP does not go" in one.get("last", "") for one in result["tried"]["trackers"]), result
+    assert world.verify()["ok"] is True
+
+
+def test_the_same_torrent_without_a_proxy_is_counted(world):
+    """The canary: a rule that counts nothing proves nothing."""
+    outside = Outside(world, hosts="127.0.0.41 tracker.example\n127.0.0.40 tracker.example\n")
+    torrent, seed, tracker = leak_of(world, outside)
+    world.init()
+    outside.count(1)
+    magnet = f"{torrent.magnet()}&tr=http://tracker.example:{tracker}/announce"
+    allowed = [word for net in (f"127.0.0.2/32:{seed}", "127.0.0.40/31") for word in ("--allow-net", net)]
+    world.impound("fetch", magnet, *allowed, seconds=90)
+    assert outside.counted()[1] > 10, outside.counted()
+
+
+def test_with_a_dead_proxy_nothing_goes_out(world):
+    outside = Outside(world, hosts="127.0.0.40 tracker.example\n")
+    torrent, seed, tracker = leak_of(world, outside)
+    port = harness.free_port("127.0.0.9")
+    world.init()
+    outside.count(port)
+    magnet = f"{torrent.magnet()}&tr=http://tracker.example:{tracker}/announce"
+    text = tunnel(port) + '[torrents]\nmetadata_timeout = "8s"\n'
+    world.impound("fetch", magnet, "--allow-net", "127.0.0.0/8", "--config", world.settings(text), code=1, seconds=60)
+    proxied, others = outside.counted()
+    assert proxied > 0 and others == 0, (proxied, others)
+
+
+def test_p5_a_hostile_torrent_reaches_nothing_by_a_proxy_or_without(world):
+    named = {"loop.example": "127.0.0.1", "ten.example": "10.0.0.1", "link.example": "169.254.169.254", "six.example": "::1"}
+    outside = Outside(world, hosts="".join(f"{address} {name}\n" for name, address in named.items()))
+    proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0")
+    world.init()
+    outside.count(port)
+    trackers = [f"http://{host}:80/announce" for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "localhost", *named)]
+    magnet = "magnet:?xt=urn:btih:c9e15763f722f23e98a29decdfae341b98d53056&x.pe=127.0.0.1:80&x.pe=10.0.0.1:80&x.pe=[::1]:80" + "".join(f"&tr={url}" for url in trackers)
+    for text in ("", tunnel(port)):
+        world.impound("fetch", magnet, "--config", world.settings(text + '[torrents]\nmetadata_timeout = "6s"\n'), code=1, seconds=60)
+        assert outside.counted()[1] == 0, (text, outside.counted())
+    asked = {json.loads(line)["connect"].rsplit(":", 1)[0] for line in proxy.output().splitlines()[1:]}
+    assert asked <= set(named), "the proxy looks names up itself, but no address and no local name is asked of it"
 
 
 harness.main(globals())

@@ -62,7 +62,7 @@ def serve(line, names):
                     reply = REPLY_OK
                 except (OSError, KeyError):
                     reply = REPLY_UNREACHABLE
-            say(connect=f"{host}:{port}", by_name=by_name, reached=reply == REPLY_OK)
+                say(connect=f"{host}:{port}", by_name=by_name, reached=reply == REPLY_OK)
             line.sendall(struct.pack(">BBBBIH", 5, reply, 0, 1, 0, 0))
             if onward:
                 with onward:

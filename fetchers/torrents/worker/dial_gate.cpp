@@ -1,6 +1,8 @@
 #include "fetchers/torrents/worker/dial_gate.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -106,21 +108,39 @@ bool DialGate::allows_one(AddressBytes const& address, std::uint16_t port) const
   return std::none_of(blocked_.begin(), blocked_.end(), [&](Range const& range) { return range.holds(address); });
 }
 
-bool DialGate::allows(sockaddr const* address, socklen_t size) const {
+void DialGate::only(AddressBytes const& address, std::uint16_t port) {
+  std::lock_guard const lock{mutex_};
+  only_ = {address, port};
+}
+
+bool DialGate::looks_names_up() const {
+  std::lock_guard const lock{mutex_};
+  return set_ && !only_;
+}
+
+bool DialGate::passes(AddressBytes const& address, std::uint16_t port) const {
+  {
+    std::lock_guard const lock{mutex_};
+    if (only_) return only_ == std::pair{address, port};
+  }
+  return allows(address, port);
+}
+
+bool DialGate::passes(sockaddr const* address, socklen_t size) const {
   if (address == nullptr || size < sizeof(sa_family_t)) return true;
   if (address->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
     sockaddr_in v4{};
     std::memcpy(&v4, address, sizeof v4);
     std::array<std::uint8_t, 4> four{};
     std::memcpy(four.data(), &v4.sin_addr, four.size());
-    return allows(mapped(four.data()), ntohs(v4.sin_port));
+    return passes(mapped(four.data()), ntohs(v4.sin_port));
   }
   if (address->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
     sockaddr_in6 v6{};
     std::memcpy(&v6, address, sizeof v6);
     AddressBytes sixteen{};
     std::memcpy(sixteen.data(), &v6.sin6_addr, sixteen.size());
-    return allows(sixteen, ntohs(v6.sin6_port));
+    return passes(sixteen, ntohs(v6.sin6_port));
   }
   return true;
 }
@@ -132,7 +152,7 @@ bool DialGate::allows(sockaddr const* address, socklen_t size) const {
 extern "C" {
 
 __attribute__((visibility("default"))) int connect(int socket, sockaddr const* address, socklen_t size) {
-  if (!impound::fetchers::DialGate::of_this_process().allows(address, size)) {
+  if (!impound::fetchers::DialGate::of_this_process().passes(address, size)) {
     errno = EACCES;
     return -1;
   }
@@ -141,7 +161,7 @@ __attribute__((visibility("default"))) int connect(int socket, sockaddr const* a
 
 __attribute__((visibility("default"))) ssize_t sendto(int socket, void const* bytes, size_t count, int flags,
                                                       sockaddr const* address, socklen_t size) {
-  if (!impound::fetchers::DialGate::of_this_process().allows(address, size)) {
+  if (!impound::fetchers::DialGate::of_this_process().passes(address, size)) {
     errno = EACCES;
     return -1;
   }
@@ -149,12 +169,23 @@ __attribute__((visibility("default"))) ssize_t sendto(int socket, void const* by
 }
 
 __attribute__((visibility("default"))) ssize_t sendmsg(int socket, msghdr const* message, int flags) {
-  if (message != nullptr && !impound::fetchers::DialGate::of_this_process().allows(
+  if (message != nullptr && !impound::fetchers::DialGate::of_this_process().passes(
                                 static_cast<sockaddr const*>(message->msg_name), message->msg_namelen)) {
     errno = EACCES;
     return -1;
   }
   return ::syscall(SYS_sendmsg, socket, message, flags);
+}
+
+/// Numbers are read by libc; a name behind a proxy is not looked up. When libc's own cannot be found, none is.
+__attribute__((visibility("default"))) int getaddrinfo(char const* name, char const* service, addrinfo const* hints,
+                                                       addrinfo** found) {
+  using Lookup = int (*)(char const*, char const*, addrinfo const*, addrinfo**);
+  static auto const next = reinterpret_cast<Lookup>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (next == nullptr) return EAI_FAIL;
+  addrinfo numbers = hints == nullptr ? addrinfo{} : *hints;
+  if (!impound::fetchers::DialGate::of_this_process().looks_names_up()) numbers.ai_flags |= AI_NUMERICHOST;
+  return next(name, service, &numbers, found);
 }
 
 }  // extern "C"

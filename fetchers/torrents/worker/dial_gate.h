@@ -6,8 +6,9 @@
 // blocks gets EACCES, unless the operator opened exactly that address and port, or its network. Until the table is set,
 // nothing goes out at all.
 //
-// Gap: look-ups of names inside glibc do not pass here (they go to the resolver the machine is set up with), nor does a
-// raw system call. The sandbox closes both.
+// With a proxy (P4) nothing but its address and port passes, and getaddrinfo(), which stands here as well, looks no
+// name up. Without one, look-ups go to the resolver the machine is set up with: what glibc sends does not pass here,
+// nor does a raw system call.
 //
 // Any thread.
 #pragma once
@@ -39,13 +40,17 @@ class DialGate {
 
   /// Code::malformed for a range that is none.
   Result<void> set_table(std::vector<AddressRule> const& blocked, std::vector<AllowedEndpoint> const& allowed);
+  /// From now on only this address and port can be dialled. What allows() says of others stays the table's word: they
+  /// are reached by the proxy, if at all.
+  void only(AddressBytes const& address, std::uint16_t port);
+  bool looks_names_up() const;
   /// Opens exactly this address and port, as often as it is given back.
   void open(AddressBytes const& address, std::uint16_t port);
   void close(AddressBytes const& address, std::uint16_t port);
 
   bool allows(AddressBytes const& address, std::uint16_t port) const;
-  /// True as well for families other than IPv4 and IPv6, which are none of its business.
-  bool allows(sockaddr const* address, socklen_t size) const;
+  /// Whether a packet may go there. True as well for families other than IPv4 and IPv6, which are none of its business.
+  bool passes(sockaddr const* address, socklen_t size) const;
 
  private:
   struct Range {
@@ -54,10 +59,12 @@ class DialGate {
     std::optional<std::uint16_t> port;
     bool holds(AddressBytes const& address) const { return first <= address && address <= last; }
   };
+  bool passes(AddressBytes const& address, std::uint16_t port) const;
   bool allows_one(AddressBytes const& address, std::uint16_t port) const;
 
   mutable std::mutex mutex_;
   bool set_ = false;
+  std::optional<std::pair<AddressBytes, std::uint16_t>> only_;
   std::vector<Range> blocked_;
   std::vector<Range> allowed_;
   std::map<std::pair<AddressBytes, std::uint16_t>, std::size_t> opened_;

@@ -18,6 +18,7 @@
 #include "evidence/formats/hex.h"
 #include "fetchers/torrents/worker/session_settings.h"
 #include "fetchers/torrents/worker/storage_gate.h"
+#include "fetchers/url.h"
 
 namespace impound::fetchers {
 
@@ -40,6 +41,14 @@ bool known_scheme(std::string_view tracker) {
   return tracker.starts_with("http://") || tracker.starts_with("https://") || tracker.starts_with("udp://");
 }
 
+/// A proxy is handed names and addresses unjudged, so they are judged here; the gate would only see the proxy's.
+bool refused_before_proxy(std::string const& tracker) {
+  auto const url = Url::parse(tracker);
+  if (!url || url.value().host_kind() == HostKind::local) return true;
+  auto const address = address_bytes(url.value().host());
+  return address && !DialGate::of_this_process().allows(*address, url.value().port());
+}
+
 }  // namespace
 
 Engine::~Engine() {
@@ -55,7 +64,13 @@ Result<bool> Engine::handle(ToWorker message) {
 Result<bool> Engine::take(Configure const& message) {
   if (session_) return bug("configure twice");
   settings_ = message;
-  IMPOUND_CHECK(DialGate::of_this_process().set_table(message.blocked, message.allowed));
+  auto& gate = DialGate::of_this_process();
+  IMPOUND_CHECK(gate.set_table(message.blocked, message.allowed));
+  if (message.proxy) {
+    auto const address = address_bytes(message.proxy->address);
+    if (!address) return bug("a proxy that is no address");
+    gate.only(*address, message.proxy->port);
+  }
   session_ = make_session(message, counters_, gated_posix_disk(message.limits.files_max));
   set_address_filter();
   session_->set_alert_notify([descriptor = alert_descriptor_] {
@@ -239,6 +254,14 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
   job.tried.begin(job.asked.trackers);
   for (auto const& tracker : job.asked.trackers) {
     if (!known_scheme(tracker)) continue;
+    if (settings_.proxy && tracker.starts_with("udp://")) {
+      job.tried.leave_out(tracker, "left out: UDP does not go through the route's proxy");
+      continue;
+    }
+    if (settings_.proxy && refused_before_proxy(tracker)) {
+      job.tried.leave_out(tracker, "left out: the address table refuses it");
+      continue;
+    }
     params.trackers.push_back(tracker);
     params.tracker_tiers.push_back(0);
     job.has_trackers = true;

@@ -75,6 +75,17 @@ void open_no_door_for_local_peers(lt::session& session) {
   session.set_peer_class_filter(everyone);
 }
 
+/// All that leaves goes to the proxy, names as they are. What cannot (UDP) is off; the gate holds it to that.
+void go_by(sp& pack, Proxy const& proxy) {
+  pack.set_int(sp::proxy_type, proxy.kind == Proxy::Kind::http ? sp::http : sp::socks5);
+  pack.set_str(sp::proxy_hostname, proxy.address);
+  pack.set_int(sp::proxy_port, proxy.port);
+  pack.set_bool(sp::proxy_hostnames, true);
+  pack.set_bool(sp::proxy_peer_connections, true);
+  pack.set_bool(sp::proxy_tracker_connections, true);
+  pack.set_bool(sp::anonymous_mode, true);
+}
+
 }  // namespace
 
 lt::settings_pack swarm_settings(Configure const& from) {
@@ -83,6 +94,7 @@ lt::settings_pack swarm_settings(Configure const& from) {
   dial_and_never_listen(pack);
   take_fast(pack);
   pack.set_str(sp::user_agent, from.user_agent);
+  if (from.proxy) go_by(pack, *from.proxy);
   pack.set_int(sp::max_metadata_size,
                static_cast<int>(std::min<std::uint64_t>(from.limits.metadata_bytes_max, 30u << 20)));
   pack.set_int(sp::metadata_token_limit, 2'000'000);

@@ -18,6 +18,10 @@ void TriedSources::begin(std::vector<std::string> const& trackers) {
       tried_.trackers.push_back({url, 0, 0, 0, {}});
 }
 
+void TriedSources::leave_out(std::string_view url, std::string why) {
+  if (auto* const one = tracker(url)) one->last = std::move(why);
+}
+
 TriedTracker* TriedSources::tracker(std::string_view url) {
   auto const found = std::find_if(tried_.trackers.begin(), tried_.trackers.end(),
                                   [url](TriedTracker const& one) { return one.url == url; });

@@ -16,6 +16,8 @@ namespace impound::fetchers {
 class TriedSources {
  public:
   void begin(std::vector<std::string> const& trackers);
+  /// A tracker that is not asked, and why.
+  void leave_out(std::string_view url, std::string why);
   /// Takes what an alert says of a tracker or a peer; every other one is passed over.
   void take(lt::alert const& alert);
   void see_known_peers(int count) {

@@ -65,6 +65,35 @@ TEST_CASE("P5: what the operator opened is open, and no port more") {
   CHECK_FALSE(gate.allows(address, 6881));
 }
 
+TEST_CASE("P4: with a proxy one address and port passes, and the table still judges what it is asked for") {
+  DialGate gate;
+  set(gate);
+  gate.only(*address_bytes("127.0.0.9"), 9050);
+  auto const passes = [&](char const* literal, std::uint16_t port) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    ::inet_pton(AF_INET, literal, &to.sin_addr);
+    return gate.passes(reinterpret_cast<sockaddr const*>(&to), sizeof to);
+  };
+  CHECK(passes("127.0.0.9", 9050));
+  CHECK_FALSE(passes("127.0.0.9", 9051));
+  CHECK_FALSE(passes("8.8.8.8", 9050));
+  CHECK(allows(gate, "8.8.8.8"));
+  CHECK_FALSE(allows(gate, "10.0.0.1"));
+  CHECK_FALSE(gate.looks_names_up());
+}
+
+TEST_CASE("P4: until the gate has a table, and behind a proxy, no name is looked up, and numbers are read") {
+  // This program's own gate has no table yet, or one without a proxy from the tests below.
+  addrinfo* found = nullptr;
+  if (!DialGate::of_this_process().looks_names_up()) {
+    CHECK(::getaddrinfo("localhost", "80", nullptr, &found) == EAI_NONAME);
+    REQUIRE(::getaddrinfo("127.0.0.1", "80", nullptr, &found) == 0);
+    ::freeaddrinfo(found);
+  }
+}
+
 TEST_CASE("P5: a range that is none is an error") {
   DialGate gate;
   CHECK(gate.set_table({{"10.0.0.2", "10.0.0.1"}}, {}).has_error());

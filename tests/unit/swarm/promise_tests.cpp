@@ -209,3 +209,79 @@ TEST_CASE("P5: a job whose only peers are forbidden fails and dials nobody") {
   CHECK(heard.failed->reason == "no_peers");
   CHECK_FALSE(trap.sprung());
 }
+
+TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by nothing but the proxy") {
+  if (!have_peers()) return;
+  for (char const* version : {"v1", "v2"}) {
+    INFO(version);
+    World world;
+    world.make_payload(400'000);
+    auto const torrent = world.torrent(version);
+    auto const seed = world.seed(torrent);
+    Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port)}};
+    auto const tracker_port = std::to_string(tracker.line()["port"].get<std::uint16_t>());
+    Trap const udp_trap{"127.0.0.4", SOCK_DGRAM};
+    Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0", "--name", "tracker.example=127.0.0.4"}};
+    world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
+    // The seed is allowed, as a public one would be; without the proxy it could not be told from one that is dialled.
+    world.settings.allowed = {{seed.ip, seed.ip, seed.port}};
+    auto job = world.job(torrent, {});
+    job.trackers = {"http://tracker.example:" + tracker_port + "/announce",
+                    "udp://127.0.0.4:" + std::to_string(udp_trap.port()) + "/announce"};
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    std::optional<Tried> tried;
+    auto const heard = listen(*swarm, 60s, [&](SwarmEvent const& event) {
+      if (auto const* told = std::get_if<Tried>(&event)) tried = *told;
+      return false;
+    });
+    REQUIRE(heard.done);
+    world.check_files(job, heard);
+    CHECK(proxy.line_with("connect") ==
+          nlohmann::json{{"connect", "tracker.example:" + tracker_port}, {"by_name", true}, {"reached", true}});
+    CHECK(proxy.line_with("connect")["connect"] == seed.ip + ":" + std::to_string(seed.port));
+    CHECK_FALSE(udp_trap.sprung());
+    REQUIRE(tried);
+    REQUIRE(tried->trackers.size() == 2);
+    CHECK(tried->trackers[0].answers >= 1);
+    CHECK(tried->trackers[1].last == "left out: UDP does not go through the route's proxy");
+  }
+}
+
+TEST_CASE("P4: a proxy that is dead means that nothing goes out") {
+  if (!have_peers()) return;
+  for (bool const dead : {true, false}) {  // the canary: the same peer is dialled without a proxy
+    INFO(dead);
+    World world;
+    world.make_payload(100'000);
+    auto const torrent = world.torrent("v1");
+    Trap const peer{"127.0.0.6"};
+    Trap const tracker{"127.0.0.6"};
+    if (dead) world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", closed_port()};
+    world.settings.allowed = {{"127.0.0.6", "127.0.0.6", std::nullopt}};
+    auto job = world.job(torrent, {{"127.0.0.6", peer.port(), true}});
+    job.trackers = {"http://127.0.0.6:" + std::to_string(tracker.port()) + "/announce"};
+    job.metadata_timeout_s = 4;
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    REQUIRE(listen(*swarm).failed);
+    CHECK(peer.sprung() == !dead);
+    CHECK(tracker.sprung() == !dead);
+  }
+}
+
+TEST_CASE("P4 and P5: forbidden addresses are not asked of a proxy either") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(100'000);
+  auto const torrent = world.torrent("v1");
+  Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0"}};
+  world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
+  auto job = world.job(torrent, {{"10.0.0.1", 6881, false}, {"127.0.0.6", 6881, false}, {"::1", 6881, false}});
+  job.trackers = {"http://127.0.0.6:80/announce", "http://10.1.1.1/announce"};
+  job.metadata_timeout_s = 4;
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  REQUIRE(listen(*swarm).failed);
+  CHECK_FALSE(proxy.has_said_more());
+}

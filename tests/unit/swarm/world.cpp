@@ -90,6 +90,11 @@ nlohmann::json Program::line() {
   }
 }
 
+bool Program::has_said_more() {
+  pollfd watched{child_->socket().number(), POLLIN, 0};
+  return !buffer_.empty() || ::poll(&watched, 1, 0) == 1;
+}
+
 nlohmann::json Program::line_with(char const* key) {
   while (true) {
     auto one = line();

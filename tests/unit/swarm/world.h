@@ -35,6 +35,8 @@ class Program {
   Program(std::string const& script, std::vector<std::string> const& arguments);
   /// The next line; fails the test after 30 s.
   nlohmann::json line();
+  /// Whether a line, or a part of one, is there already.
+  bool has_said_more();
   /// Lines up to one with this key.
   nlohmann::json line_with(char const* key);
   /// SIGTERM, and the line with this key.
