@@ -180,6 +180,26 @@ TEST_CASE("a sandbox closes every file but its own, by whatever call") {
   CHECK(contents(own) == "as it was");
 }
 
+TEST_CASE("P6: a file that was kept open to be read is not opened again to be written, once it was taken away") {
+  Place const place;
+  auto const again = [](int file, int flags) { return open_and_close("/proc/self/fd/" + std::to_string(file), flags); };
+  for (int const abi : abis()) {
+    INFO("Landlock ABI " << abi);
+    // As a payload file is sealed: written in staging, then moved into the vault while the worker still holds it.
+    std::ofstream{place.own("payload")} << "sealed";
+    Descriptor const kept{::open(place.own("payload").c_str(), O_RDONLY | O_CLOEXEC)};
+    REQUIRE(kept);
+    // The canary: without a sandbox this way leads in.
+    CHECK(in_child([&] { return again(kept.number(), O_RDWR); }) == 0);
+    std::filesystem::rename(place.own("payload"), place.root() / "object");
+    CHECK(in_child([&] { return again(kept.number(), O_RDWR); }) == 0);
+    for (int const flags : {O_RDWR, O_WRONLY, O_WRONLY | O_TRUNC, O_WRONLY | O_APPEND})
+      CHECK(in_sandbox(place.rights(), abi, [&] { return again(kept.number(), flags); }) == EACCES);
+    CHECK(in_sandbox(place.rights(), abi, [&] { return done(::ftruncate(kept.number(), 0)); }) == EINVAL);
+    CHECK(contents(place.root() / "object") == "sealed");
+  }
+}
+
 TEST_CASE("a sandbox ends or refuses whatever reaches for a program or another process") {
   Place const place;
   pid_t const parent = ::getpid();
