@@ -135,7 +135,8 @@ void Anchoring::run() {
     schedule_.fresh(fresh(), now);
     AnchorSchedule::Step const step = now < not_before_us_ ? AnchorSchedule::Step{} : schedule_.next(now);
     bool const take_up_now = !taken_up && now >= not_before_us_;
-    if (step.kind == AnchorSchedule::Step::wait && !take_up_now) {
+    bool const settle_now = unsettled_ && now >= not_before_us_;
+    if (step.kind == AnchorSchedule::Step::wait && !take_up_now && !settle_now) {
       std::chrono::microseconds sleep = look_every;
       if (step.wake_us)
         sleep = std::min(sleep, std::chrono::microseconds{std::max<std::int64_t>(0, *step.wake_us - now)});
@@ -145,8 +146,8 @@ void Anchoring::run() {
     }
     working_ = true;
     hold.unlock();
-    // Nothing new is asked for before it is known what earlier runs asked for.
-    Result<void> const done = take_up_now                                ? take_up()
+      Result<void> const done = take_up_now                                ? take_up()
+                              : settle_now                               ? settle_round()
                               : step.kind == AnchorSchedule::Step::begin ? begin()
                                                                          : ask(step.authorities);
     if (take_up_now && done) taken_up = true;
@@ -223,8 +224,7 @@ Result<void> Anchoring::take_up() {
     asked_size_ = round_->body.size;
   }
   IMPOUND_CHECK(supersede_left_over(round_->body.size));
-  settle_round();
-  return ok();
+  return settle_round();
 }
 
 Result<void> Anchoring::begin() {
@@ -255,7 +255,9 @@ Result<void> Anchoring::begin() {
   covered_ = covered;
   begun_ = wanted;
   asked_size_ = checkpoint.size;
-  schedule_.begun(session_.clock().boot_us());
+  std::int64_t const now = session_.clock().boot_us();
+  schedule_.begun(now);
+  if (wanted_ != wanted) schedule_.want(now, false);  // a wish that came meanwhile may be behind the checkpoint
   return ok();
 }
 
@@ -284,6 +286,7 @@ void Anchoring::ask_one(std::size_t index) {
 }
 
 Result<void> Anchoring::ask(std::vector<std::size_t> const& authorities) {
+  if (!round_) return ok();
   {
     std::lock_guard const hold{lock_};
     for (std::size_t index : authorities) schedule_.asking(index, session_.clock().boot_us());
@@ -294,8 +297,7 @@ Result<void> Anchoring::ask(std::vector<std::size_t> const& authorities) {
     ask_one(index);
   }
   keep_memory();
-  settle_round();
-  return ok();
+  return settle_round();
 }
 
 void Anchoring::keep_memory() {
@@ -308,8 +310,10 @@ void Anchoring::keep_memory() {
     spdlog::warn("timestamps: what is known of the authorities is not kept: {}", line(kept.error()));
 }
 
-/// After the authorities were asked: the round is over, or its failure is told to who waits.
-void Anchoring::settle_round() {
+/// After the authorities were asked: the round is over, or its failure is told to who waits. A result that could not be
+/// written is tried again.
+Result<void> Anchoring::settle_round() {
+  unsettled_ = false;
   bool met = false;
   {
     std::lock_guard const hold{lock_};
@@ -317,18 +321,15 @@ void Anchoring::settle_round() {
     if (fresh() == 0) begun_ = wanted_;  // the round covers whatever was wanted since
     if (schedule_.hopeless()) failed_ = begun_;
   }
-  if (!met) return;
+  if (!met) return ok();
   std::uint64_t const size = round_->body.size;
-  auto done = finish({});
+  unsettled_ = true;
+  IMPOUND_CHECK(finish({}));
+  unsettled_ = false;
   std::lock_guard const hold{lock_};
-  if (!done) {
-    spdlog::error("timestamps: {}", line(done.error()));
-    failed_ = begun_;
-    return;
-  }
-  schedule_.ended();
   anchored_size_ = std::max(anchored_size_, size);
   served_ = begun_;
+  return ok();
 }
 
 Result<void> Anchoring::supersede_left_over(std::uint64_t by) {
@@ -339,6 +340,8 @@ Result<void> Anchoring::supersede_left_over(std::uint64_t by) {
 Result<void> Anchoring::finish(std::optional<std::uint64_t> superseded_by) {
   IMPOUND_CHECK(write_result(*round_, superseded_by));
   round_.reset();
+  std::lock_guard const hold{lock_};
+  schedule_.ended();  // also when what comes after it goes wrong: without a round nobody is asked
   return ok();
 }
 

@@ -68,7 +68,7 @@ class Anchoring {
   Result<void> supersede_left_over(std::uint64_t by);
   Result<void> write_result(Round const& round, std::optional<std::uint64_t> superseded_by);
   void keep_memory();
-  void settle_round();
+  Result<void> settle_round();
   std::uint64_t fresh() const { return before_ + session_.recorder().recorded() - covered_; }
   Standing standing() const;
   void tell();
@@ -95,6 +95,7 @@ class Anchoring {
   std::optional<Round> round_;
   std::vector<Round> left_over_;  // of earlier runs, not to be gone on with
   std::set<EntryId> closed_;      // attempts whose result this run has written
+  bool unsettled_ = false;        // the round has its tokens, and its result could not be written
   std::thread thread_;
 };
 

@@ -43,6 +43,10 @@ Result<evidence::TrustedRoots> roots_of(AuthoritySettings const& authority) {
   return roots;
 }
 
+bool share_a_root(std::vector<Sha256> const& some, std::vector<Sha256> const& others) {
+  return std::find_first_of(some.begin(), some.end(), others.begin(), others.end()) != some.end();
+}
+
 /// An object of objects; empty when there is none, or it is not ours.
 Json read_memory(Disk& state) {
   auto const text = read_whole(state, authorities_memory_path, memory_bytes_max);
@@ -77,9 +81,9 @@ Result<std::vector<evidence::TimestampAuthority>> timestamp_authorities(Timestam
                    one.logged_url(), "Write it as http://HOST[:PORT]/PATH or https://…"};
     IMPOUND_TRY(roots, roots_of(one));
     for (evidence::TimestampAuthority const& other : authorities)
-      if (other.roots.sha256() == roots.sha256())
-        return Error{Code::usage, "timestamps.authority \"" + one.name + "\" has the roots of \"" + other.name + "\"",
-                     one.ca_file, "Two under the same roots are one authority: name another one's"};
+      if (share_a_root(other.roots.sha256(), roots.sha256()))
+        return Error{Code::usage, "timestamps.authority \"" + one.name + "\" shares a root with \"" + other.name + "\"",
+                     one.ca_file, "A token of either could stand for both: give each a file with its own roots alone"};
     authorities.push_back({one.name, one.logged_url(), std::move(roots)});
   }
   return authorities;

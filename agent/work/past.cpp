@@ -221,7 +221,7 @@ void Past::take_acquisition_result(ReadEntry const& entry) {
     mark_held(open->second.hashes, entry.id());
   else if (complete)
     mark_held_in_part(open->second.hashes, open->second.body.value("selection", Json::object()), entry.id());
-  if (complete) complete_.insert_or_assign(*entry.of(), open->second.hashes);
+  ended_.insert_or_assign(*entry.of(), open->second.hashes);
   open_.erase(open);
 }
 
@@ -229,9 +229,13 @@ void Past::take_erasure(ReadEntry const& entry) {
   auto const exhibit = EntryId::parse(text_field(entry.body(), "exhibit").value_or(""));
   auto const sealed = exhibit ? exhibits_.find(*exhibit) : exhibits_.end();
   if (sealed == exhibits_.end() || !sealed->second) return;
-  auto const acquisition = complete_.find(*sealed->second);
-  if (acquisition == complete_.end()) return;
-  InfoHashes const& hashes = acquisition->second;
+  // However it ended, and even while it is open: what was ordered gone is not fetched again.
+  auto const ended = ended_.find(*sealed->second);
+  auto const open = open_.find(*sealed->second);
+  if (ended == ended_.end() && open == open_.end()) return;
+  InfoHashes const& hashes = ended != ended_.end() ? ended->second : open->second.hashes;
+  for (auto& [selection, held] : held_in_part_)
+    std::erase_if(held, [&](HeldInPart const& one) { return same_torrent(one.hashes, hashes); });
   if (hashes.v1) {
     held_v1_.erase(*hashes.v1);
     erased_v1_.insert_or_assign(*hashes.v1, entry.id());

@@ -67,8 +67,8 @@ class Past {
   /// The acquisition.result that completed this torrent, if there is one.
   std::optional<EntryId> held(InfoHashes const& hashes) const;
   void mark_held(InfoHashes const& hashes, EntryId const& result);
-  /// The exhibit.erased that took bytes of this torrent after it was complete: then it is not held, and what was
-  /// ordered gone is not fetched again.
+  /// The exhibit.erased that took bytes of this torrent, whatever else of it is there: then it is not held, by no
+  /// selection, and what was ordered gone is not fetched again.
   std::optional<EntryId> erased(InfoHashes const& hashes) const;
   /// The same for a wish that leaves files out: also a result that left the same ones out (`selection`, of the
   /// attempt).
@@ -116,7 +116,7 @@ class Past {
   std::map<EntryId, OpenCapture> open_captures_;
   std::map<EntryId, std::pair<std::string, std::string>> followed_;  // captures whose references are not worked off yet
   std::map<EntryId, std::optional<EntryId>> exhibits_;               // with the acquisition each is of
-  std::map<EntryId, InfoHashes> complete_;                           // acquisitions
+  std::map<EntryId, InfoHashes> ended_;                              // acquisitions that have a result
   std::map<InfoHashV1, EntryId> erased_v1_;
   std::map<InfoHashV2, EntryId> erased_v2_;
   std::set<Sha256> objects_;

@@ -124,7 +124,7 @@ void check_large_object(Disk& vault, NamedObject const& object, Shared& shared) 
     shared.add(What::altered, path, "its bytes hash to " + hex(hashed.value().sha256));
 }
 
-/// Reads a small object to the end of `into`, one byte more than its size if there is one. False: the problem is told.
+/// Adds what is there of a small object, at most its size, to `into`. False: the problem is told.
 bool read_small_object(Disk& vault, NamedObject const& object, std::vector<std::byte>& into, Shared& shared) {
   std::string const path = object_path(object.sha256);
   auto opened = open_object(vault, object, path, shared);

@@ -60,30 +60,38 @@ class Verification {
     verdict_.checkpoint_root = as_node(newest->checkpoint.root);
     for (Kept const& kept : kept_) log_.want_root_at(kept.checkpoint.size);
     check_log(*newest, partial);
-    if (cancelled()) return std::move(verdict_);
+    if (cancelled()) return interrupted();
     judge_keys();
     judge_signatures();
     check_identity();
     if (!options_.log_only) {
       check_objects(vault_, named(), options_, verdict_);
       check_records(vault_, named(), options_, verdict_);
-      if (cancelled()) return std::move(verdict_);
+      if (cancelled()) return interrupted();
     } else {
       verdict_.not_checked.insert(verdict_.not_checked.end(), {"objects", "warc", "timestamps"});
     }
     if (walked_) check_timestamps(vault_, log_, options_, verdict_);
-    if (cancelled()) return std::move(verdict_);
+    if (cancelled()) return interrupted();
     look_for_unnamed();
-    if (cancelled()) return std::move(verdict_);
+    if (cancelled()) return interrupted();
     check_kept();
     look_at_journals();
     log_.tell_of_entries(options_.held_by_writer);
-    cancelled();
+    if (cancelled()) return interrupted();
     return std::move(verdict_);
   }
 
  private:
   Named& named() { return log_.entries().named(); }
+
+  /// What was found so far may be the interruption's own work.
+  static Verdict interrupted() {
+    Verdict nothing;
+    nothing.interrupted = true;
+    nothing.not_checked.emplace_back("everything: it was interrupted");
+    return nothing;
+  }
 
   bool cancelled() {
     if (options_.cancelled && options_.cancelled()) verdict_.interrupted = true;

@@ -20,7 +20,7 @@ Result<ToWorker> choice_from(Frame const& frame) {
   if (files / 8 > bits.size() || bits.size() != (files + 7) / 8) return wrong;
   ChooseFiles message{std::move(job), std::vector<bool>(bits.size() * 8)};
   for (std::size_t i = 0; i < message.wanted.size(); ++i)
-    message.wanted[i] = ((static_cast<unsigned char>(bits[i / 8]) >> (i % 8)) & 1u) != 0;
+    message.wanted[i] = (unsigned{static_cast<unsigned char>(bits[i / 8])} >> (i % 8) & 1u) != 0;
   for (std::size_t i = files; i < message.wanted.size(); ++i)
     if (message.wanted[i]) return wrong;
   message.wanted.resize(files);

@@ -321,12 +321,18 @@ def test_what_verify_md_says_of_a_rotation_holds_as_written(world):
     commands = section.split("```sh\n", 1)[1].split("```", 1)[0]
     assert commands.count("openssl") == 1, commands
 
-    def said():
-        return subprocess.run(["bash", "-euo", "pipefail", "-c", commands], capture_output=True, text=True, check=False,
-                              env={**world.env, "WORK": str(world.folder)})
-    assert said().returncode == 0 and "Verified Successfully" in said().stdout, said()
-    last = world.of_kind("key.rotated")[-1]["body"]["size"]
-    entries.write_text(entries.read_text().replace(f'"size":{last}', f'"size":{last - 1}'))
+    newest = json.loads(world.impound("key", "show", "--json").out.splitlines()[0])["vkey"]
+
+    def said(key=newest):
+        return subprocess.run(["bash", "-euo", "pipefail", "-c", commands], capture_output=True, text=True, check=False, cwd=world.vault,
+                              env={**world.env, "WORK": str(world.folder), "VKEY": key})
+    assert said().returncode == 0 and said().stdout.count("Verified Successfully") == 4, said()
+    assert said(world.of_kind("key.rotated")[0]["body"]["new_vkey"]).returncode != 0
+    text = entries.read_text()
+    last = world.of_kind("key.rotated")[-1]["body"]
+    entries.write_text(text.replace(f'"size":{last["size"]}', f'"size":{last["size"] - 1}'))
+    assert said().returncode != 0, said()
+    entries.write_text(text.replace(f'"old_vkey":"{last["old_vkey"]}"', f'"old_vkey":"{last["new_vkey"]}"'))
     assert said().returncode != 0, said()
 
 

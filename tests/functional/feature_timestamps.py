@@ -281,7 +281,7 @@ def test_wrong_settings_are_judged_before_the_vault_is_opened(world):
     assert "no time-stamping authority is set" in world.refused(2, "timestamp").err
     shutil.copy(world.folder / "first" / "root.pem", world.folder / "second" / "root.pem")
     world.settings(text)
-    assert "has the roots of \"first\"" in world.refused(2, "timestamp").err
+    assert "shares a root with \"first\"" in world.refused(2, "timestamp").err
 
 
 def test_a_key_in_an_authoritys_url_is_sent_and_written_nowhere(world):

@@ -1,4 +1,5 @@
 """P7: VERIFY.md is true: its commands, run as they stand there, accept a vault and refuse a damaged one."""
+import json
 import os
 import re
 import subprocess
@@ -80,6 +81,68 @@ def test_the_commands_accept_a_vault_and_the_program_is_short(world):
     assert said.count("Signature Verified Successfully") == 2 + len(list((world.vault / "log/checkpoints").glob("*"))), said
     assert f"{len(world.entries())} " in said, said
     assert harness.tree(world.vault)["log/checkpoint"], "nothing was written to the vault"
+
+
+def erase(world, *words):
+    erased = subprocess.run([harness.BUILD / "tests" / "erase_for_tests", world.vault, *map(str, words)], capture_output=True, text=True, check=False,
+                            env=world.env)
+    assert erased.returncode == 0, erased
+
+
+def test_they_follow_the_keys_of_a_log_that_was_rotated(world):
+    need_tools()
+    world.init()
+    first = vkey(world)
+    world.impound("note", world.entries()[0]["id"], "under the first key")
+    old = world.folder / "old.checkpoint"
+    old.write_bytes((world.vault / "log/checkpoint").read_bytes())
+    for _ in range(2):
+        world.impound("key", "rotate")
+    keys = [json.loads(line)["vkey"] for line in world.impound("key", "show", "--json").out.splitlines()]
+    assert len(keys) == 3 and keys[-1] == first
+    accepted(world, VKEY=keys[0], VKEYS=" ".join(keys), KEPT=str(old))
+    refused(world, VKEY=keys[0], VKEYS=" ".join(keys[:2]), KEPT=str(old))
+    refused(world, VKEY=keys[1], VKEYS=" ".join(keys), KEPT=str(old))
+    refused(world, VKEY=keys[0])
+
+
+def test_they_accept_holes_that_were_ordered_and_no_other(world):
+    need_tools()
+    world.init()
+    for number in range(2):
+        file = harness.write_bytes(world.folder / f"{number}.eml", 5_000, f"mail {number}")
+        world.impound("import", file, "--case", "stick", "--source", "A. Noone")
+    entries = world.entries()
+    exhibits = [at for at, entry in enumerate(entries) if entry["kind"] == "exhibit.sealed" and entry["body"]["origin"]["type"] == "import"]
+    erase(world, "--exhibit", exhibits[0], "--entry", exhibits[0])
+    accepted(world)
+    # The other exhibit goes the same way, and nobody has ordered it.
+    digest = entries[exhibits[1]]["body"]["sha256"]
+    bundle = next(path for path in (world.vault / "log/tile/entries").rglob("*") if path.is_file())
+    left, blanked = bundle.read_bytes(), b""
+    for at in range(len(world.impound("log", "--json").json_lines())):
+        end = 2 + int.from_bytes(left[:2], "big")
+        blanked += b"\0\0" if at == exhibits[1] else left[:end]
+        left = left[end:]
+    bundle.chmod(0o600)
+    bundle.write_bytes(blanked)
+    (world.vault / f"objects/{digest[:2]}/{digest}").unlink()
+    refused(world)
+
+
+def test_they_accept_a_file_out_of_which_records_were_cut_by_order_and_refuse_one_cut_without(world):
+    need_tools()
+    site = world.pastes([{"key": f"Paste{number}", "title": "a paste", "text": f"text {number}\n" * 50} for number in range(3)])
+    world.init()
+    world.impound("watch", "--once", "--config", world.settings(site.source(acquire="none", keep="all")))
+    accepted(world)
+    capture = [at for at, entry in enumerate(world.entries()) if entry["kind"] == "capture.result"][1]
+    erase(world, "--exhibit", capture)
+    assert world.verify()["ok"] is True and "files" in world.of_kind("exhibit.erased")[0]["body"]
+    accepted(world)
+    for file in (world.vault / "warc").glob("*"):
+        with harness.byte_changed(file):
+            refused(world)
 
 
 def test_a_damaged_vault_makes_them_fail(world):

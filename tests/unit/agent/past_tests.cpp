@@ -91,6 +91,23 @@ TEST_CASE("a torrent that bytes were erased of is no longer held, and the erasur
   }
 }
 
+TEST_CASE("what was ordered gone is not fetched again, however its acquisition ended or what was selected of it") {
+  for (char const* state : {"partial", "", "complete"}) {  // "": it is still open
+    INFO(state);
+    Story story;
+    Json const selection{{"include", Json::array({"*.eml"})}};
+    auto const attempt =
+        story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}, {"selection", selection}});
+    auto const exhibit = story.tell("exhibit.sealed", {{"sha256", std::string(64, 'c')}, {"role", "payload"}}, attempt);
+    bool const complete = std::string_view(state) == "complete";
+    if (*state != '\0') story.tell("acquisition.result", {{"state", state}, {"files_left_out", 2}}, attempt);
+    CHECK(story.past.held(v1(), selection).has_value() == complete);
+    auto const erased = story.tell("exhibit.erased", {{"exhibit", exhibit.text()}});
+    CHECK(story.past.erased(v1()) == erased);
+    CHECK_FALSE(story.past.held(v1(), selection));
+  }
+}
+
 TEST_CASE("P1: a wish for metadata alone never goes on with an attempt for the payload that it would end") {
   Story story;
   auto const payload = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});

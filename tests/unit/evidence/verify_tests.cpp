@@ -122,6 +122,7 @@ TEST_CASE("a verification that is cancelled, at whatever moment, is never OK and
     Verdict const verdict = verify_vault(*scene.vault, options);
     CHECK_MESSAGE(verdict.interrupted, moment);
     CHECK_FALSE(verdict.ok());
+    CHECK_MESSAGE(verdict.problems.empty(), moment, text(verdict));
     CHECK_MESSAGE(now <= moment + 8, "it went on: ", moment);
   }
 }
