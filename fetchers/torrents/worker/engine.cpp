@@ -285,7 +285,17 @@ void Engine::set_address_filter() {
     if (!first_error && !last_error && from.is_v4() == to.is_v4()) filter.add_rule(from, to, flags);
   };
   for (auto const& rule : settings_.blocked) add(rule.first, rule.last, lt::ip_filter::blocked);
-  for (auto const& rule : settings_.allowed) add(rule.first, rule.last, 0);
+  // Behind a proxy the gate sees no peer's address: what it would unfold is shut whole, and what is open for one port
+  // stays shut.
+  if (settings_.proxy) {
+    add("::ffff:0:0", "::ffff:ffff:ffff", lt::ip_filter::blocked);
+    add("64:ff9b::", "64:ff9b::ffff:ffff", lt::ip_filter::blocked);
+    add("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", lt::ip_filter::blocked);
+    add("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", lt::ip_filter::blocked);
+    add("::", "::ffff:ffff", lt::ip_filter::blocked);
+  }
+  for (auto const& rule : settings_.allowed)
+    if (!settings_.proxy || !rule.port) add(rule.first, rule.last, 0);
   for (auto const& [name, job] : jobs_) {
     if (job.removed) continue;
     for (auto const& peer : job.asked.peers) {

@@ -191,6 +191,9 @@ Result<void> Engine::finish(TorrentJob& job) {
 }
 
 Result<void> Engine::fail(TorrentJob& job, char const* reason, std::string detail) {
+  std::string_view const why = reason;
+  if (settings_.proxy && (why == "no_peers" || why == "no_metadata" || why == "deadline"))
+    detail += " (all of it through the proxy " + settings_.proxy->text() + ")";
   return end(job, failed(job, reason, std::move(detail)));
 }
 

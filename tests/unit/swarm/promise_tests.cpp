@@ -224,7 +224,7 @@ TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by
     Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0", "--name", "tracker.example=127.0.0.4"}};
     world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
     // The seed is allowed, as a public one would be; without the proxy it could not be told from one that is dialled.
-    world.settings.allowed = {{seed.ip, seed.ip, seed.port}};
+    world.settings.allowed = {{seed.ip, seed.ip, std::nullopt}};
     auto job = world.job(torrent, {});
     job.trackers = {"http://tracker.example:" + tracker_port + "/announce",
                     "udp://127.0.0.4:" + std::to_string(udp_trap.port()) + "/announce"};
