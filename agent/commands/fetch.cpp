@@ -57,6 +57,7 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
     order.timeout = timeout;
   }
   IMPOUND_TRY(settings, effective_settings(common));
+  if (options.no_dht) settings.dht = false;
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
   IMPOUND_TRY(authorities, timestamp_authorities(settings.timestamps));
   order.authorities = std::move(authorities);
@@ -163,9 +164,8 @@ class Fetch {
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
     } else if (begun.taken_up) {
       terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
-    } else if (sources == 0) {
-      terminal_.say(
-          "neither tracker nor peer is named, and the DHT is not used by this version: give a peer with --peer");
+    } else if (sources == 0 && (!order_.settings.dht || order_.routes.default_route().proxy)) {
+      terminal_.say("neither tracker nor peer is named, and the DHT is not asked: give a peer with --peer");
     }
     return ExitCode::done;
   }
@@ -267,7 +267,8 @@ void add_fetch(ProgramLine& program, Invocation& invocation) {
   command.option("--timeout", options->timeout, "gives up after so long without a new byte, e.g. 30m");
   command.option("--accept-rollback", options->accept_rollback,
                  "REASON to go on although the vault is behind its memory; logged");
-  command.flag("--no-dht", options->no_dht, "no DHT (this version never uses it)");
+  command.flag("--no-dht", options->no_dht,
+               "does not ask the DHT for peers (else $IMPOUND_DHT=off, or [torrents] dht)");
   command.flag("--yes", options->yes, "asks nothing (this version never asks)");
   add_common_options(command, invocation.common);
 }

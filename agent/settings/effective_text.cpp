@@ -44,7 +44,8 @@ std::string effective_text(Settings const& s) {
       << "\n\n[network]\ndefault_route = " << quoted(s.default_route) << "\nallow_net = " << list(s.allow_net)
       << "\nuser_agent = " << quoted(s.user_agent) << "\ncontact = " << quoted(s.contact);
   if (!s.require_netns.empty()) out << "\nrequire_netns = " << quoted(s.require_netns);
-  out << "\n\n[torrents]\ndht = \"off\"\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
+  out << "\n\n[torrents]\ndht = " << (s.dht ? "\"auto\"" : "\"off\"") << "\ndht_bootstrap = " << list(s.dht_bootstrap)
+      << "\nmetadata_timeout = \"" << s.metadata_timeout.count() << "s\"\n";
   if (s.torrent_timeout) out << "timeout = \"" << s.torrent_timeout->count() << "s\"\n";
   if (s.torrent_bytes_max) out << "max_bytes = " << *s.torrent_bytes_max << "\n";
   if (!s.include.empty()) out << "include = " << list(s.include) << "\n";

@@ -1,6 +1,7 @@
 #include "agent/settings/options.h"
 
 #include <cstdlib>
+#include <string_view>
 
 namespace impound::agent {
 
@@ -24,6 +25,8 @@ Result<Settings> effective_settings(CommonOptions const& options) {
   if (char const* const named = std::getenv("IMPOUND_OPERATOR"); named != nullptr && *named != '\0')
     settings.operator_name = named;
   if (!options.operator_name.empty()) settings.operator_name = options.operator_name;
+  if (char const* const dht = std::getenv("IMPOUND_DHT"); dht != nullptr && std::string_view(dht) == "off")
+    settings.dht = false;
   settings.allow_net.insert(settings.allow_net.end(), options.allow_net.begin(), options.allow_net.end());
   if (settings.user_agent.empty()) {
     settings.user_agent = "impound/" IMPOUND_VERSION;

@@ -20,6 +20,7 @@ constexpr std::size_t pattern_bytes_max = 200;
 constexpr std::uint64_t active_torrents_most = 100;
 constexpr std::size_t checkpoint_copies_max = 16;
 constexpr std::size_t routes_max = 50;
+constexpr std::size_t dht_bootstrap_max = 20;
 
 Result<void> read_vault(Section in, Settings& to) {
   IMPOUND_CHECK(in.text("path", to.vault));
@@ -123,8 +124,24 @@ Result<void> read_selection(Section& in, Settings& to) {
   return ok();
 }
 
+Result<void> read_dht(Section& in, Settings& to) {
+  std::string dht = to.dht ? "auto" : "off";
+  IMPOUND_CHECK(in.text("dht", dht));
+  if (dht != "auto" && dht != "off") return in.wrong(*in.table_.get("dht"), "dht", "must be \"auto\" or \"off\"");
+  to.dht = dht == "auto";
+  toml::node const* const node = in.table_.get("dht_bootstrap");
+  if (node != nullptr) to.dht_bootstrap.clear();
+  IMPOUND_CHECK(in.texts("dht_bootstrap", to.dht_bootstrap));
+  auto const good = [](std::string const& one) {
+    return one.size() <= 260 && one.find(':') != std::string::npos && one.find_first_of(", ") == std::string::npos;
+  };
+  bool const fit = !to.dht_bootstrap.empty() && to.dht_bootstrap.size() <= dht_bootstrap_max &&
+                   std::all_of(to.dht_bootstrap.begin(), to.dht_bootstrap.end(), good);
+  return fit ? Result<void>(ok()) : in.wrong(*node, "dht_bootstrap", "must name 1 to 20 nodes as HOST:PORT");
+}
+
 Result<void> read_torrents(Section in, Settings& to) {
-  IMPOUND_CHECK(in.only("dht", "off"));
+  IMPOUND_CHECK(read_dht(in, to));
   IMPOUND_CHECK(read_digests(in, to));
   IMPOUND_TRY(metadata, in.duration("metadata_timeout"));
   if (metadata) to.metadata_timeout = *metadata;

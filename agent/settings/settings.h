@@ -74,6 +74,9 @@ struct Settings {
   std::string contact;
   std::string require_netns;  // a name in /run/netns: the agent starts nowhere else; "" = anywhere
 
+  bool dht = true;  // "auto": on for direct routes, for torrents that are not private
+  std::vector<std::string> dht_bootstrap{"dht.libtorrent.org:25401", "router.bittorrent.com:6881",
+                                         "dht.transmissionbt.com:6881"};
   std::chrono::seconds metadata_timeout{600};
   std::optional<std::chrono::seconds> torrent_timeout;  // without a new byte
   std::optional<std::uint64_t> torrent_bytes_max;

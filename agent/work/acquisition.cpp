@@ -254,7 +254,8 @@ Result<void> Acquisitions::start_swarm() {
                                 allowed_rules(policy_),
                                 settings_.user_agent,
                                 {}};
-  swarm.proxy = route_.proxy;
+  swarm.way_out.proxy = route_.proxy;
+  if (settings_.dht) swarm.way_out.dht_nodes = settings_.dht_bootstrap;
   swarm.limits.payload_bytes_max = settings_.torrent_bytes_max;
   swarm.limits.files_max = settings_.torrent_files_max;
   auto started = fetchers::Swarm::start(std::move(swarm));

@@ -46,7 +46,8 @@ Json Acquisitions::tried_json(Running const& running) {
   Json tried{{"peers_known", running.tried->peers_known},
              {"peers_reached", running.tried->peers_reached},
              {"peers_lost", running.tried->peers_lost},
-             {"dht", "off"}};
+             {"dht", running.tried->dht ? "on" : "off"}};
+  if (running.tried->dht) tried["dht_peers"] = running.tried->dht_peers;
   if (!trackers.empty()) tried["trackers"] = std::move(trackers);
   return tried;
 }

@@ -42,7 +42,8 @@ Result<std::unique_ptr<Swarm>> Swarm::start(SwarmSettings settings) {
   std::unique_ptr<Swarm> swarm{new Swarm{std::move(settings), std::move(child)}};
   auto const& mine = swarm->settings_;
   // A worker that may not run is gone by now: its Ended, with the reason, is what next() will give.
-  auto const configured = swarm->send(Configure{mine.blocked, mine.allowed, mine.user_agent, mine.limits, mine.proxy});
+  auto const configured =
+      swarm->send(Configure{mine.blocked, mine.allowed, mine.user_agent, mine.limits, mine.way_out});
   if (!configured && configured.error().code != Code::io) return configured.error();
   return swarm;
 }

@@ -33,7 +33,7 @@ struct SwarmSettings {
   std::vector<AllowedEndpoint> allowed;
   std::string user_agent;
   SwarmLimits limits;
-  std::optional<Proxy> proxy{};                   // all that leaves goes to it (P4)
+  WayOut way_out{};
   std::chrono::milliseconds silence_max{60'000};  // a worker that says nothing for so long is ended
 };
 

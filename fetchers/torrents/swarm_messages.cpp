@@ -76,7 +76,7 @@ Frame configure_frame(Configure const& message) {
               {"torrent_bytes_max", message.limits.torrent_bytes_max},
               {"files_max", message.limits.files_max}};
   if (message.limits.payload_bytes_max) frame["payload_bytes_max"] = *message.limits.payload_bytes_max;
-  if (message.proxy) frame["proxy"] = message.proxy->text();
+  add_way_out(frame, message.way_out);
   for (auto const& rule : message.blocked) frame["blocked"].push_back(Frame::array({rule.first, rule.last}));
   for (auto const& rule : message.allowed) {
     Frame row = Frame::array({rule.first, rule.last});
@@ -87,7 +87,9 @@ Frame configure_frame(Configure const& message) {
 }
 
 Result<ToWorker> configure_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 9));
+  std::size_t ways = 0;
+  IMPOUND_TRY(way_out, way_out_from(frame, ways));
+  IMPOUND_CHECK(only_fields(frame, 8 + ways));
   Configure message;
   IMPOUND_TRY(agent, frame_text(frame, "agent"));
   IMPOUND_TRY(metadata_bytes_max, frame_number(frame, "metadata_bytes_max"));
@@ -109,11 +111,7 @@ Result<ToWorker> configure_from(Frame const& frame) {
     }
     message.allowed.push_back(std::move(endpoint));
   }
-  if (frame.contains("proxy")) {
-    IMPOUND_TRY(proxy, frame_text(frame, "proxy"));
-    IMPOUND_TRY(parsed, Proxy::parse(proxy));
-    message.proxy = std::move(parsed);
-  }
+  message.way_out = std::move(way_out);
   message.user_agent = std::move(agent);
   message.limits = {metadata_bytes_max, torrent_bytes_max, files_max, payload_bytes_max};
   return ToWorker{std::move(message)};

@@ -23,7 +23,7 @@
 #include "evidence/system/frames.h"
 #include "evidence/values/info_hash.h"
 #include "evidence/values/result.h"
-#include "fetchers/proxy.h"
+#include "fetchers/torrents/way_out.h"
 
 namespace impound::fetchers {
 
@@ -80,7 +80,7 @@ struct Configure {
   std::vector<AllowedEndpoint> allowed;
   std::string user_agent;
   SwarmLimits limits;
-  std::optional<Proxy> proxy{};  // then nothing else is dialled, and no name is looked up
+  WayOut way_out{};
 };
 struct TorrentChunk {
   std::string job;
@@ -166,6 +166,8 @@ struct Tried {
   std::uint64_t peers_known = 0;    // addresses, the most at one time
   std::uint64_t peers_reached = 0;  // connections made
   std::uint64_t peers_lost = 0;     // connections, or tries to make one, that ended
+  bool dht = false;                 // it was asked
+  std::uint64_t dht_peers = 0;      // the most that one search found
 };
 struct Incident {
   std::uint64_t sent_payload_bytes = 0;

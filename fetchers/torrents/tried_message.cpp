@@ -33,16 +33,20 @@ Frame frame_of_tried(Tried const& message) {
           {"trackers", std::move(rows)},
           {"known", message.peers_known},
           {"reached", message.peers_reached},
-          {"lost", message.peers_lost}};
+          {"lost", message.peers_lost},
+          {"dht", message.dht},
+          {"dht_peers", message.dht_peers}};
 }
 
 Result<FromWorker> tried_from(Frame const& frame) {
-  if (frame.size() != 6) return malformed();
+  auto const dht = frame.find("dht");
+  if (frame.size() != 8 || dht == frame.end() || !dht->is_boolean()) return malformed();
   Tried message;
   IMPOUND_TRY(job, frame_text(frame, "job"));
   IMPOUND_TRY(known, frame_number(frame, "known"));
   IMPOUND_TRY(reached, frame_number(frame, "reached"));
   IMPOUND_TRY(lost, frame_number(frame, "lost"));
+  IMPOUND_TRY(dht_peers, frame_number(frame, "dht_peers"));
   auto const rows = frame.find("trackers");
   if (rows == frame.end() || !rows->is_array() || rows->size() > tried_trackers_max) return malformed();
   for (auto const& row : *rows) {
@@ -53,6 +57,8 @@ Result<FromWorker> tried_from(Frame const& frame) {
   message.peers_known = known;
   message.peers_reached = reached;
   message.peers_lost = lost;
+  message.dht = dht->get<bool>();
+  message.dht_peers = dht_peers;
   return FromWorker{std::move(message)};
 }
 

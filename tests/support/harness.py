@@ -164,7 +164,8 @@ class World:
         self.home = self.folder / "home"
         self.home.mkdir()
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("IMPOUND_", "XDG_"))}
-        self.env.update(HOME=str(self.home), IMPOUND_VAULT=str(self.vault), LC_ALL="C.UTF-8")
+        # The DHT is off where a test does not say otherwise: nothing in a test's network would ever answer.
+        self.env.update(HOME=str(self.home), IMPOUND_VAULT=str(self.vault), LC_ALL="C.UTF-8", IMPOUND_DHT="off")
         self.started = []
 
     # --- the program

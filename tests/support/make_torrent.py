@@ -19,11 +19,13 @@ def main():
     options.add_argument("--tracker", action="append", default=[])
     options.add_argument("--web-seed", action="append", default=[])
     options.add_argument("--piece-size", type=int, default=16384)
+    options.add_argument("--private", action="store_true")
     given = options.parse_args()
     source = os.path.abspath(given.source)
     files = lt.file_storage()
     lt.add_files(files, source)
     torrent = lt.create_torrent(files, given.piece_size, FLAGS[given.version])
+    torrent.set_priv(given.private)
     for url in given.tracker:
         torrent.add_tracker(url)
     for url in given.web_seed:

@@ -53,13 +53,15 @@ def fresh(world, name):
     return world.folder / f"{len(os.listdir(world.folder))}-{name}"
 
 
-def make_torrent(world, content, kind, piece_size=16 << 10, trackers=()):
+def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private=False):
     """A v1, v2 or hybrid torrent of a file or folder."""
     harness.need_module("libtorrent")
     path = fresh(world, "made.torrent")
     words = [harness.PYTHON, harness.SUPPORT / "make_torrent.py", content, path, "--version", kind, "--piece-size", piece_size]
     for url in trackers:
         words += ["--tracker", url]
+    if private:
+        words.append("--private")
     ended = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended
     return Torrent(path, json.loads(ended.stdout))

@@ -66,10 +66,10 @@ Result<bool> Engine::take(Configure const& message) {
   settings_ = message;
   auto& gate = DialGate::of_this_process();
   IMPOUND_CHECK(gate.set_table(message.blocked, message.allowed));
-  if (message.proxy) {
-    auto const address = address_bytes(message.proxy->address);
+  if (auto const& proxy = message.way_out.proxy) {
+    auto const address = address_bytes(proxy->address);
     if (!address) return bug("a proxy that is no address");
-    gate.only(*address, message.proxy->port);
+    gate.only(*address, proxy->port);
   }
   session_ = make_session(message, counters_, gated_posix_disk(message.limits.files_max));
   set_address_filter();
@@ -254,11 +254,11 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
   job.tried.begin(job.asked.trackers);
   for (auto const& tracker : job.asked.trackers) {
     if (!known_scheme(tracker)) continue;
-    if (settings_.proxy && tracker.starts_with("udp://")) {
+    if (settings_.way_out.proxy && tracker.starts_with("udp://")) {
       job.tried.leave_out(tracker, "left out: UDP does not go through the route's proxy");
       continue;
     }
-    if (settings_.proxy && refused_before_proxy(tracker)) {
+    if (settings_.way_out.proxy && refused_before_proxy(tracker)) {
       job.tried.leave_out(tracker, "left out: the address table refuses it");
       continue;
     }
@@ -267,10 +267,10 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
     job.has_trackers = true;
   }
   if (!job.opened.empty()) set_address_filter();
-  if (job.has_trackers || !job.peers.empty()) return std::nullopt;
+  if (job.has_trackers || !job.peers.empty() || asks_dht(job)) return std::nullopt;
   return failed(job, "no_peers",
                 blocked ? "its peers are at addresses that are not allowed, and it has no tracker"
-                        : "neither a tracker nor a peer is known, and there is no DHT");
+                        : "neither a tracker nor a peer is known, and the DHT is not asked");
 }
 
 /// libtorrent's own filter: a first sieve, by address alone, so that it does not waste its time on what the gate
@@ -287,7 +287,7 @@ void Engine::set_address_filter() {
   for (auto const& rule : settings_.blocked) add(rule.first, rule.last, lt::ip_filter::blocked);
   // Behind a proxy the gate sees no peer's address: what it would unfold is shut whole, and what is open for one port
   // stays shut.
-  if (settings_.proxy) {
+  if (settings_.way_out.proxy) {
     add("::ffff:0:0", "::ffff:ffff:ffff", lt::ip_filter::blocked);
     add("64:ff9b::", "64:ff9b::ffff:ffff", lt::ip_filter::blocked);
     add("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", lt::ip_filter::blocked);
@@ -295,7 +295,7 @@ void Engine::set_address_filter() {
     add("::", "::ffff:ffff", lt::ip_filter::blocked);
   }
   for (auto const& rule : settings_.allowed)
-    if (!settings_.proxy || !rule.port) add(rule.first, rule.last, 0);
+    if (!settings_.way_out.proxy || !rule.port) add(rule.first, rule.last, 0);
   for (auto const& [name, job] : jobs_) {
     if (job.removed) continue;
     for (auto const& peer : job.asked.peers) {

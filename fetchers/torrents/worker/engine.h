@@ -59,6 +59,9 @@ class Engine {
 
   Result<void> judge(TorrentJob& job, SteadyTime now);
   bool nobody_left(TorrentJob const& job) const;
+  bool asks_dht(TorrentJob const& job) const;
+  void ask_dht(TorrentJob& job, SteadyTime now);
+  void take_dht(lt::dht_get_peers_reply_alert const& alert);
   void dial_again(TorrentJob& job);
   Result<void> tell_file(TorrentJob& job, WantedFile& file);
   Result<void> finish(TorrentJob& job);

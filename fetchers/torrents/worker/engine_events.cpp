@@ -62,6 +62,7 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     return ok();
   }
   if (auto const* stats = lt::alert_cast<lt::session_stats_alert>(alert)) return take_stats(*stats);
+  if (auto const* found = lt::alert_cast<lt::dht_get_peers_reply_alert>(alert)) return take_dht(*found), ok();
   if (auto const* removed = lt::alert_cast<lt::torrent_removed_alert>(alert)) return take_removed(removed->handle);
   auto const* about = dynamic_cast<lt::torrent_alert const*>(alert);
   TorrentJob* const job = about == nullptr ? nullptr : job_of(about->handle);
@@ -192,8 +193,8 @@ Result<void> Engine::finish(TorrentJob& job) {
 
 Result<void> Engine::fail(TorrentJob& job, char const* reason, std::string detail) {
   std::string_view const why = reason;
-  if (settings_.proxy && (why == "no_peers" || why == "no_metadata" || why == "deadline"))
-    detail += " (all of it through the proxy " + settings_.proxy->text() + ")";
+  if (settings_.way_out.proxy && (why == "no_peers" || why == "no_metadata" || why == "deadline"))
+    detail += " (all of it through the proxy " + settings_.way_out.proxy->text() + ")";
   return end(job, failed(job, reason, std::move(detail)));
 }
 
@@ -266,6 +267,7 @@ Result<void> Engine::tick() {
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
     if (!job.ending && !job.paused) IMPOUND_CHECK(judge(job, now));
+    if (!job.ending && !job.paused) ask_dht(job, now);
   }
   return ok();
 }
@@ -291,7 +293,7 @@ Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
 }
 
 bool Engine::nobody_left(TorrentJob const& job) const {
-  if (job.has_trackers || job.status.num_peers > 0) return false;
+  if (job.has_trackers || asks_dht(job) || job.status.num_peers > 0) return false;
   return std::all_of(job.peers.begin(), job.peers.end(),
                      [](auto const& peer) { return peer.second.banned || peer.second.failures >= dial_failures_max; });
 }

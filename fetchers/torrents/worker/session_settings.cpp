@@ -86,6 +86,16 @@ void go_by(sp& pack, Proxy const& proxy) {
   pack.set_bool(sp::anonymous_mode, true);
 }
 
+/// A guest: asks, is no node for others (BEP 43), and announces nothing.
+void ask_dht(sp& pack, std::vector<std::string> const& nodes) {
+  std::string list;
+  for (auto const& node : nodes) list += (list.empty() ? "" : ",") + node;
+  pack.set_bool(sp::enable_dht, true);
+  pack.set_str(sp::dht_bootstrap_nodes, list);
+  pack.set_bool(sp::dht_read_only, true);
+  pack.set_bool(sp::use_dht_as_fallback, false);
+}
+
 }  // namespace
 
 lt::settings_pack swarm_settings(Configure const& from) {
@@ -94,14 +104,15 @@ lt::settings_pack swarm_settings(Configure const& from) {
   dial_and_never_listen(pack);
   take_fast(pack);
   pack.set_str(sp::user_agent, from.user_agent);
-  if (from.proxy) go_by(pack, *from.proxy);
+  if (from.way_out.proxy) go_by(pack, *from.way_out.proxy);
+  if (from.way_out.dht()) ask_dht(pack, from.way_out.dht_nodes);
   pack.set_int(sp::max_metadata_size,
                static_cast<int>(std::min<std::uint64_t>(from.limits.metadata_bytes_max, 30u << 20)));
   pack.set_int(sp::metadata_token_limit, 2'000'000);
   pack.set_int(sp::alert_queue_size, 1'000'000);
   pack.set_int(sp::alert_mask, lt::alert_category::error | lt::alert_category::status | lt::alert_category::storage |
                                    lt::alert_category::file_progress | lt::alert_category::connect |
-                                   lt::alert_category::tracker);
+                                   lt::alert_category::dht_operation | lt::alert_category::tracker);
   return pack;
 }
 

@@ -70,6 +70,8 @@ struct TorrentJob {
   SteadyTime started;
   SteadyTime last_progress;
   std::int64_t last_marker = -1;
+  SteadyTime dht_next{};  // when the DHT is asked again, after a gap that doubles
+  std::chrono::seconds dht_gap{15};
   std::optional<SteadyTime> linger_until;            // finished, and stays as a seed
   std::optional<std::variant<Done, Failed>> ending;  // decided; told when libtorrent has let go
   bool removed = false;                              // libtorrent has

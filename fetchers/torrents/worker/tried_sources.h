@@ -23,6 +23,11 @@ class TriedSources {
   void see_known_peers(int count) {
     tried_.peers_known = std::max(tried_.peers_known, static_cast<std::uint64_t>(std::max(count, 0)));
   }
+  /// The DHT was asked, or has answered with so many peers.
+  void see_dht(std::size_t peers) {
+    tried_.dht = true;
+    tried_.dht_peers = std::max(tried_.dht_peers, static_cast<std::uint64_t>(peers));
+  }
   Tried told(std::string const& job) const;
 
  private:

@@ -222,7 +222,7 @@ TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by
     auto const tracker_port = std::to_string(tracker.line()["port"].get<std::uint16_t>());
     Trap const udp_trap{"127.0.0.4", SOCK_DGRAM};
     Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0", "--name", "tracker.example=127.0.0.4"}};
-    world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
+    world.settings.way_out.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
     // The seed is allowed, as a public one would be; without the proxy it could not be told from one that is dialled.
     world.settings.allowed = {{seed.ip, seed.ip, std::nullopt}};
     auto job = world.job(torrent, {});
@@ -257,7 +257,7 @@ TEST_CASE("P4: a proxy that is dead means that nothing goes out") {
     auto const torrent = world.torrent("v1");
     Trap const peer{"127.0.0.6"};
     Trap const tracker{"127.0.0.6"};
-    if (dead) world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", closed_port()};
+    if (dead) world.settings.way_out.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", closed_port()};
     world.settings.allowed = {{"127.0.0.6", "127.0.0.6", std::nullopt}};
     auto job = world.job(torrent, {{"127.0.0.6", peer.port(), true}});
     job.trackers = {"http://127.0.0.6:" + std::to_string(tracker.port()) + "/announce"};
@@ -276,7 +276,7 @@ TEST_CASE("P4 and P5: forbidden addresses are not asked of a proxy either") {
   world.make_payload(100'000);
   auto const torrent = world.torrent("v1");
   Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0"}};
-  world.settings.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
+  world.settings.way_out.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
   auto job = world.job(torrent, {{"10.0.0.1", 6881, false}, {"127.0.0.6", 6881, false}, {"::1", 6881, false}});
   job.trackers = {"http://127.0.0.6:80/announce", "http://10.1.1.1/announce"};
   job.metadata_timeout_s = 4;
