@@ -13,8 +13,12 @@ import threading
 REPLY_OK, REPLY_UNREACHABLE, REPLY_COMMAND = 0, 4, 7
 
 
+said = threading.Lock()
+
+
 def say(**what):
-    print(json.dumps(what), flush=True)
+    with said:  # a line is one, whoever else speaks
+        print(json.dumps(what), flush=True)
 
 
 def exactly(line, size):

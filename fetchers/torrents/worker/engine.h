@@ -80,6 +80,7 @@ class Engine {
   std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
   std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks
   std::map<std::string, TorrentJob, std::less<>> jobs_;
+  bool dht_begun_ = false;
   std::uint64_t sent_payload_bytes_ = 0;  // by the session's own count
 };
 

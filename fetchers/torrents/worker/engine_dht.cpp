@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/peer_info.hpp>
+#include <libtorrent/settings_pack.hpp>
 
 #include "fetchers/torrents/worker/engine.h"
 
@@ -31,6 +32,12 @@ bool Engine::asks_dht(TorrentJob const& job) const {
 
 void Engine::ask_dht(TorrentJob& job, SteadyTime now) {
   if (!asks_dht(job) || job.linger_until || now < job.dht_next) return;
+  if (!dht_begun_) {
+    lt::settings_pack begin;
+    begin.set_bool(lt::settings_pack::enable_dht, true);
+    session_->apply_settings(std::move(begin));
+    dht_begun_ = true;
+  }
   job.dht_next = now + job.dht_gap;
   job.dht_gap = std::min(2 * job.dht_gap, gap_max);
   job.tried.see_dht(0);

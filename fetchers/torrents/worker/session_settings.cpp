@@ -86,11 +86,10 @@ void go_by(sp& pack, Proxy const& proxy) {
   pack.set_bool(sp::anonymous_mode, true);
 }
 
-/// A guest: asks, is no node for others (BEP 43), and announces nothing.
+/// A guest: asks, is no node for others (BEP 43), and announces nothing. It begins with the first job that asks.
 void ask_dht(sp& pack, std::vector<std::string> const& nodes) {
   std::string list;
   for (auto const& node : nodes) list += (list.empty() ? "" : ",") + node;
-  pack.set_bool(sp::enable_dht, true);
   pack.set_str(sp::dht_bootstrap_nodes, list);
   pack.set_bool(sp::dht_read_only, true);
   pack.set_bool(sp::use_dht_as_fallback, false);
