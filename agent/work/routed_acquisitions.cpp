@@ -27,6 +27,10 @@ Result<Begun> RoutedAcquisitions::begin(Wanted wanted) {
                  open != nullptr ? open->attempt.text() : std::string(),
                  "Add it to the settings again: what began by one route does not go on by another"};
   IMPOUND_CHECK(check_torrents_allowed(*route, settings_.file));
+  if (!by_route_.empty() && !by_route_.contains(route->name))
+    return Error{Code::usage, "torrents take another route already, and one is all that this version can take",
+                 "route \"" + route->name + "\"",
+                 "Give sources that acquire the same route, or run them one after the other"};
   return by(*route).begin(std::move(wanted));
 }
 
@@ -37,6 +41,10 @@ Result<std::size_t> RoutedAcquisitions::take_up_open() {
   std::size_t count = 0;
   for (std::string const& name : names) {
     Route const* const route = routes_.find(name);
+    if (route != nullptr && route->torrents && !by_route_.empty() && !by_route_.contains(name)) {
+      terminal_.say("open acquisitions by the route \"" + shown(name, 64) + "\" wait: this run takes another");
+      continue;
+    }
     if (route == nullptr || !route->torrents) {
       terminal_.say("open acquisitions wait for the route \"" + shown(name, 64) +
                     (route == nullptr ? "\", which is no longer in the settings" : "\", which takes no torrents"));

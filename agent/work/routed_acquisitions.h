@@ -1,7 +1,8 @@
-// Acquisitions by every route of the settings: one swarm worker a route, so that nothing of a torrent leaves by another
-// way than that of its cause. An attempt that an earlier run left open goes on by the route that it names.
+// Acquisitions by a route of the settings, so that nothing of a torrent leaves by another way than that of its cause.
+// An attempt that an earlier run left open goes on by the route that it names.
 //
-// One thread, as acquisition.h has it; queue and slots are each route's own.
+// Gap: one route in a run. Workers of two routes would wait for each other's lock on staging/swarm.
+// One thread, as acquisition.h has it.
 #pragma once
 
 #include <chrono>

@@ -12,6 +12,9 @@ Result<Routes> Routes::of(Settings const& settings) {
     if (!proxy)
       return Error{Code::usage, "setting route." + one.name + ".proxy " + proxy.error().what, settings.file,
                    "Tor's own is socks5h://127.0.0.1:9050"};
+    if (one.allow_torrents && proxy.value().kind == fetchers::Proxy::Kind::http)
+      return Error{Code::usage, "setting route." + one.name + ".allow_torrents needs a socks5h proxy", settings.file,
+                   "libtorrent looks names up itself for an HTTP proxy"};
     routes.routes_.emplace(one.name, Route{one.name, std::move(proxy).value(), one.allow_torrents});
   }
   routes.default_ = settings.default_route.empty() ? direct_route : settings.default_route;

@@ -136,7 +136,10 @@ class Talk:
         asked = b"".join(message(6, struct.pack(">III", piece, 0, BLOCK)) for piece in pieces)
         count(requests=len(pieces))
         if self.metadata_number:
-            asked += message(20, bytes([self.metadata_number]) + b"d8:msg_typei0e5:piecei0ee")
+            # As it should be, cut, with a number that is 0 in eight bits, and nested beyond what a reader may take.
+            spelling = (b"d8:msg_typei0e5:piecei0ee", b"d8:msg_typei0e5:piecei0e", b"d8:msg_typei256e5:piecei0ee",
+                        b"d1:a" + b"l" * 20 + b"e" * 20 + b"8:msg_typei0e5:piecei0ee")[self.round % 4]
+            asked += message(20, bytes([self.metadata_number]) + spelling)
             count(metadata_requests=1)
         if self.wanted.roots:
             root = self.wanted.roots[self.round % len(self.wanted.roots)]

@@ -299,7 +299,8 @@ void Engine::set_address_filter() {
   for (auto const& [name, job] : jobs_) {
     if (job.removed) continue;
     for (auto const& peer : job.asked.peers) {
-      if (peer.named_by_operator) add(peer.ip, peer.ip, 0);
+      // This filter knows no ports; behind a proxy nothing behind it does.
+      if (peer.named_by_operator && !settings_.way_out.proxy) add(peer.ip, peer.ip, 0);
     }
   }
   session_->set_ip_filter(std::move(filter));

@@ -15,13 +15,16 @@ namespace {
 constexpr int ut_metadata_id = 2;
 
 /// BEP 9: {"msg_type": 0, "piece": n} asks; 1 and 2 are answers, with bytes behind the dict that may be anything.
-bool asks_for_metadata(lt::span<char const> body) {
+/// libtorrent answers also what does not parse whole, and takes 256 for 0: only what is an answer beyond doubt passes.
+bool is_answer(lt::span<char const> body) {
   lt::error_code error;
   int position = 0;
   constexpr int depth_max = 10;
   constexpr int tokens_max = 100;
   auto const message = lt::bdecode(body, error, &position, depth_max, tokens_max);
-  return !error && message.type() == lt::bdecode_node::dict_t && message.dict_find_int_value("msg_type", -1) == 0;
+  if (error || message.type() != lt::bdecode_node::dict_t) return false;
+  auto const type = message.dict_find_int_value("msg_type", -1);
+  return type == 1 || type == 2;
 }
 
 class GuardedPeer final : public lt::peer_plugin {
@@ -53,7 +56,7 @@ class GuardedPeer final : public lt::peer_plugin {
   void sent_payload(int bytes) override { counters_.sent_payload_bytes += static_cast<std::uint64_t>(bytes); }
 
   bool on_extended(int, int message, lt::span<char const> body) override {
-    if (message != ut_metadata_id || !asks_for_metadata(body)) return false;
+    if (message != ut_metadata_id || is_answer(body)) return false;
     ++counters_.metadata_requests;
     return true;
   }
