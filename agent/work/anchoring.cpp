@@ -146,7 +146,7 @@ void Anchoring::run() {
     }
     working_ = true;
     hold.unlock();
-      Result<void> const done = take_up_now                                ? take_up()
+    Result<void> const done = take_up_now                                ? take_up()
                               : settle_now                               ? settle_round()
                               : step.kind == AnchorSchedule::Step::begin ? begin()
                                                                          : ask(step.authorities);

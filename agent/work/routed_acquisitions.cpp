@@ -1,21 +1,14 @@
 #include "agent/work/routed_acquisitions.h"
 
-#include <algorithm>
-#include <iterator>
 #include <set>
+#include <string>
 
 namespace impound::agent {
 
-namespace {
-
-constexpr std::chrono::milliseconds turn{100};  // of one route while several have work
-
-}  // namespace
-
 Acquisitions& RoutedAcquisitions::by(Route const& route) {
-  auto& acquisitions = by_route_[route.name];
-  if (!acquisitions) acquisitions = std::make_unique<Acquisitions>(session_, settings_, policy_, route, terminal_);
-  return *acquisitions;
+  if (!acquisitions_) acquisitions_ = std::make_unique<Acquisitions>(session_, settings_, policy_, route, terminal_);
+  taken_ = &route;
+  return *acquisitions_;
 }
 
 Result<Begun> RoutedAcquisitions::begin(Wanted wanted) {
@@ -27,7 +20,7 @@ Result<Begun> RoutedAcquisitions::begin(Wanted wanted) {
                  open != nullptr ? open->attempt.text() : std::string(),
                  "Add it to the settings again: what began by one route does not go on by another"};
   IMPOUND_CHECK(check_torrents_allowed(*route, settings_.file));
-  if (!by_route_.empty() && !by_route_.contains(route->name))
+  if (takes_another_than(*route))
     return Error{Code::usage, "torrents take another route already, and one is all that this version can take",
                  "route \"" + route->name + "\"",
                  "Give sources that acquire the same route, or run them one after the other"};
@@ -41,13 +34,13 @@ Result<std::size_t> RoutedAcquisitions::take_up_open() {
   std::size_t count = 0;
   for (std::string const& name : names) {
     Route const* const route = routes_.find(name);
-    if (route != nullptr && route->torrents && !by_route_.empty() && !by_route_.contains(name)) {
-      terminal_.say("open acquisitions by the route \"" + shown(name, 64) + "\" wait: this run takes another");
-      continue;
-    }
     if (route == nullptr || !route->torrents) {
       terminal_.say("open acquisitions wait for the route \"" + shown(name, 64) +
                     (route == nullptr ? "\", which is no longer in the settings" : "\", which takes no torrents"));
+      continue;
+    }
+    if (takes_another_than(*route)) {
+      terminal_.say("open acquisitions by the route \"" + shown(name, 64) + "\" wait: this run takes another");
       continue;
     }
     IMPOUND_TRY(taken_up, by(*route).take_up_open());
@@ -57,27 +50,18 @@ Result<std::size_t> RoutedAcquisitions::take_up_open() {
 }
 
 Result<void> RoutedAcquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
-  std::vector<Acquisitions*> busy;
-  for (auto const& [name, acquisitions] : by_route_)
-    if (!acquisitions->idle()) busy.push_back(acquisitions.get());
-  auto const each = busy.size() > 1 ? std::min(wait, turn) : wait;
-  for (Acquisitions* const one : busy) IMPOUND_CHECK(one->pump(each, wake_descriptor));
-  return ok();
+  if (idle()) return ok();
+  return acquisitions_->pump(wait, wake_descriptor);
 }
 
-bool RoutedAcquisitions::idle() const {
-  return std::all_of(by_route_.begin(), by_route_.end(), [](auto const& one) { return one.second->idle(); });
-}
+bool RoutedAcquisitions::idle() const { return !acquisitions_ || acquisitions_->idle(); }
 
 void RoutedAcquisitions::interrupt() {
-  for (auto const& [name, acquisitions] : by_route_) acquisitions->interrupt();
+  if (acquisitions_) acquisitions_->interrupt();
 }
 
 std::vector<AcquisitionOutcome> RoutedAcquisitions::take_outcomes() {
-  std::vector<AcquisitionOutcome> all;
-  for (auto const& [name, acquisitions] : by_route_)
-    std::ranges::move(acquisitions->take_outcomes(), std::back_inserter(all));
-  return all;
+  return acquisitions_ ? acquisitions_->take_outcomes() : std::vector<AcquisitionOutcome>{};
 }
 
 }  // namespace impound::agent

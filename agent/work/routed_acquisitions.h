@@ -1,14 +1,13 @@
 // Acquisitions by a route of the settings, so that nothing of a torrent leaves by another way than that of its cause.
 // An attempt that an earlier run left open goes on by the route that it names.
 //
-// Gap: one route in a run. Workers of two routes would wait for each other's lock on staging/swarm.
+// Gap: a run takes one route, that of its first acquisition. Workers of two routes would wait for each other's lock on
+// staging/swarm.
 // One thread, as acquisition.h has it.
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "agent/work/acquisition.h"
@@ -32,6 +31,7 @@ class RoutedAcquisitions {
   std::vector<AcquisitionOutcome> take_outcomes();
 
  private:
+  bool takes_another_than(Route const& route) const { return taken_ != nullptr && taken_ != &route; }
   Acquisitions& by(Route const& route);
 
   Session& session_;
@@ -39,7 +39,8 @@ class RoutedAcquisitions {
   fetchers::AddressPolicy const& policy_;
   Routes const& routes_;
   Terminal& terminal_;
-  std::map<std::string, std::unique_ptr<Acquisitions>> by_route_;
+  Route const* taken_ = nullptr;
+  std::unique_ptr<Acquisitions> acquisitions_;  // by `taken_`; none before the first
 };
 
 }  // namespace impound::agent

@@ -75,6 +75,12 @@ void node_hashes(std::span<LeafHash const> below, std::span<LeafHash> into) {
   hash_each(messages, into);
 }
 
+LeafHash fold_hashes(std::span<LeafHash> hashes) {
+  for (std::size_t width = hashes.size() / 2; width > 0; width /= 2)
+    node_hashes(hashes.first(2 * width), hashes.first(width));
+  return hashes.front();
+}
+
 Sha256 empty_root() { return sha256({}); }
 
 void MerkleFrontier::add(LeafHash const& leaf) {

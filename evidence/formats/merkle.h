@@ -24,6 +24,8 @@ LeafHash node_hash(LeafHash const& left, LeafHash const& right);
 void leaf_hashes(std::span<Bytes const> entries, std::span<LeafHash> into);
 /// The level above: `into` is half as long as `below`, which may begin where `into` does.
 void node_hashes(std::span<LeafHash const> below, std::span<LeafHash> into);
+/// The hash over all of 1, 2, 4, 8 … hashes, which are overwritten.
+LeafHash fold_hashes(std::span<LeafHash> hashes);
 
 /// The root of a tree is a plain SHA-256 as checkpoints carry it.
 inline Sha256 as_root(LeafHash const& node) { return Sha256{node.bytes}; }

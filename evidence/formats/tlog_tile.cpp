@@ -51,13 +51,6 @@ LeafHash fold(std::string_view tile, std::size_t first, unsigned levels) {
   return node_hash(fold(tile, first, levels - 1), fold(tile, first + (std::size_t{1} << (levels - 1)), levels - 1));
 }
 
-/// The hash over all hashes of a full tile, which are overwritten.
-LeafHash fold_whole(std::span<LeafHash> hashes) {
-  for (std::size_t width = hashes.size() / 2; width > 0; width /= 2)
-    node_hashes(hashes.first(2 * width), hashes.first(width));
-  return hashes.front();
-}
-
 Error wrong_size(TileName const& tile) {
   return Error{Code::damaged, "a tile does not have the size its name says", "log/" + tile_path(tile), {}};
 }
@@ -157,6 +150,25 @@ StoredHashes stored_in_tiles(std::uint64_t size, ReadTile read) {
   };
 }
 
+Sha256 root_of_unfinished(std::span<std::vector<LeafHash> const> levels) {
+  // The hashes of all unfinished tiles, highest level first, are complete subtrees from left to right: each level's are
+  // folded into the powers of two they hold, then all are joined from the right.
+  std::vector<LeafHash> peaks;
+  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+    std::vector<LeafHash> hashes = *level;
+    std::span<LeafHash> rest(hashes);
+    for (std::size_t width = tile_width; width > 0; width /= 2) {
+      if ((level->size() & width) == 0) continue;
+      peaks.push_back(fold_hashes(rest.first(width)));
+      rest = rest.subspan(width);
+    }
+  }
+  if (peaks.empty()) return empty_root();
+  LeafHash hash = peaks.back();
+  for (auto left = peaks.rbegin() + 1; left != peaks.rend(); ++left) hash = node_hash(*left, hash);
+  return as_root(hash);
+}
+
 Result<TileBuilder> TileBuilder::resume(std::uint64_t size, ReadTile const& read) {
   TileBuilder builder;
   builder.size_ = size;
@@ -182,7 +194,7 @@ Result<void> TileBuilder::add_at(unsigned level, LeafHash const& hash, Emit cons
   hashes.push_back(hash);
   if (hashes.size() < tile_width) return ok();
   std::string const tile = bytes_from(hashes);
-  LeafHash const above = fold_whole(hashes);
+  LeafHash const above = fold_hashes(hashes);
   hashes.clear();
   IMPOUND_CHECK(emit({false, level, hashes_at(level, size_) / tile_width - 1, tile_width}, bytes_of(tile)));
   return add_at(level + 1, above, emit);
@@ -192,25 +204,6 @@ Result<void> TileBuilder::partial(Emit const& emit) const {
   for (TileName const& name : partial_tiles(size_))
     if (!name.entries) IMPOUND_CHECK(emit(name, bytes_of(bytes_from(levels_[name.level]))));
   return ok();
-}
-
-Sha256 TileBuilder::root() const {
-  // The hashes of all unfinished tiles, highest level first, are complete subtrees from left to right: each level's are
-  // folded into the powers of two they hold, then all are joined from the right.
-  std::vector<LeafHash> peaks;
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    std::string const tile = bytes_from(*level);
-    std::size_t first = 0;
-    for (unsigned bit = bits_a_level; bit-- > 0;) {
-      if ((level->size() >> bit & 1) == 0) continue;
-      peaks.push_back(fold(tile, first, bit));
-      first += std::size_t{1} << bit;
-    }
-  }
-  if (peaks.empty()) return empty_root();
-  LeafHash hash = peaks.back();
-  for (auto left = peaks.rbegin() + 1; left != peaks.rend(); ++left) hash = node_hash(*left, hash);
-  return as_root(hash);
 }
 
 std::span<LeafHash const> TileBuilder::last_leaves() const {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,10 @@ bool tile_belongs(TileName const& tile, std::uint64_t size);
 using ReadTile = std::function<Result<std::string>(TileName const&)>;
 StoredHashes stored_in_tiles(std::uint64_t size, ReadTile read);
 
+/// The root of the log whose unfinished tiles hold the hashes `levels`, level 0 first. A tile that is full and has not
+/// gone up yet counts as well.
+Sha256 root_of_unfinished(std::span<std::vector<LeafHash> const> levels);
+
 /// Keeps the unfinished tile of each level, at most 8 × 8 KiB, whatever the size of the log.
 class TileBuilder {
  public:
@@ -66,7 +71,7 @@ class TileBuilder {
   Result<void> partial(Emit const& emit) const;
 
   std::uint64_t size() const { return size_; }
-  Sha256 root() const;
+  Sha256 root() const { return root_of_unfinished(levels_); }
   /// The leaf hashes of the unfinished level 0 tile.
   std::span<LeafHash const> last_leaves() const;
 

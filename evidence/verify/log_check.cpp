@@ -31,38 +31,12 @@ std::vector<LeafHash> hashes_of_bytes(std::string_view bytes) {
   return hashes;
 }
 
-/// The hash over 1, 2, 4 … 256 hashes.
-LeafHash over(std::vector<LeafHash> hashes) {
-  std::span<LeafHash> const all(hashes);
-  for (std::size_t width = hashes.size() / 2; width > 0; width /= 2)
-    node_hashes(all.first(2 * width), all.first(width));
-  return hashes.front();
-}
-
 }  // namespace
 
 void LogCheck::Tree::grow(LeafHash const& leaf) {
   if (!apart) return;
   if (levels.empty()) levels.emplace_back();
   levels[0].push_back(leaf);
-}
-
-/// The unfinished tiles, highest level first, hold the complete subtrees from left to right: each level's hashes are
-/// folded into the powers of two they hold, then all are joined from the right.
-Sha256 LogCheck::Tree::root() const {
-  std::vector<LeafHash> peaks;
-  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
-    auto at = level->begin();
-    for (std::ptrdiff_t width = tile_width; width > 0; width /= 2) {  // a full one may not have gone up yet
-      if ((static_cast<std::ptrdiff_t>(level->size()) & width) == 0) continue;
-      peaks.push_back(over({at, at + width}));
-      at += width;
-    }
-  }
-  if (peaks.empty()) return sha256({});
-  LeafHash hash = peaks.back();
-  for (std::size_t i = peaks.size() - 1; i-- > 0;) hash = node_hash(peaks[i], hash);
-  return as_root(hash);
 }
 
 void LogCheck::Tree::differ(std::string const& path, std::string detail) {
@@ -166,7 +140,7 @@ void LogCheck::finish_tiles(unsigned level, std::uint64_t index) {
   for (Tree* tree : {&bundles_, &tiles_}) {
     if (!tree->apart) continue;
     if (tree->levels.size() == level + 1) tree->levels.emplace_back();
-    tree->levels[level + 1].push_back(over(tree->levels[level]));
+    tree->levels[level + 1].push_back(fold_hashes(tree->levels[level]));
     tree->levels[level].clear();
   }
   if (bundles_.levels[level + 1].size() == tile_width) finish_tiles(level + 1, index / tile_width);

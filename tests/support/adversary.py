@@ -10,7 +10,6 @@ payload bytes, "metadata": parts, "hashes": answers, "connections": n, "dialled_
 "metadata_requests": …, "hash_requests": …, "unchoked": …, "allowed_fast": …}."""
 import argparse
 import hashlib
-import json
 import os
 import select
 import signal
@@ -21,16 +20,14 @@ import time
 
 import libtorrent as lt
 
+from wire import exactly, host_port, listen, message, say
+
 BLOCK = 16384
 ASK_EVERY = 0.25
 count_lock = threading.Lock()
 told_enough = []
 counted = dict.fromkeys(("received", "metadata", "hashes", "connections", "dialled_in", "requests", "metadata_requests", "hash_requests",
                          "unchoked", "allowed_fast"), 0)
-
-
-def say(**what):
-    print(json.dumps(what), flush=True)
 
 
 def count(**what):
@@ -42,20 +39,6 @@ def count(**what):
         if not told_enough and all(counted[kind] > 0 for kind in ("received", "metadata", "hashes")):
             told_enough.append(True)
             say(had_enough=True, **counted)
-
-
-def exactly(line, size):
-    got = b""
-    while len(got) < size:
-        part = line.recv(size - len(got))
-        if not part:
-            raise ConnectionError
-        got += part
-    return got
-
-
-def message(number, payload=b""):
-    return struct.pack(">IB", len(payload) + 1, number) + payload
 
 
 def roots_of(tree, longer_than):
@@ -188,13 +171,11 @@ def answer(server, wanted):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("torrent")
-    options.add_argument("--listen", default="127.0.0.1:0")
+    options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     given = options.parse_args()
     wanted = Wanted(given.torrent)
-    host, port = given.listen.rsplit(":", 1)
-    server = socket.create_server((host, int(port)))
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    say(port=server.getsockname()[1])
+    server = listen(given.listen)
     threading.Thread(target=answer, args=(server, wanted), daemon=True).start()
     signal.sigwait([signal.SIGTERM])
     with count_lock:

@@ -7,31 +7,14 @@ listens here but the --spare ports, again and again. Prints {"port": …}, {"ser
 and {"dialled": true} once somebody took its call."""
 import argparse
 import hashlib
-import json
 import os
 import socket
 import struct
 import threading
 
+from wire import exactly, host_port, listen, message, say
+
 BITS = bytes([0, 0, 0, 0, 0, 0x10, 0, 0x04 | 0x10])  # extensions; fast and v2
-
-
-def say(**what):
-    print(json.dumps(what), flush=True)
-
-
-def exactly(line, count):
-    got = b""
-    while len(got) < count:
-        part = line.recv(count - len(got))
-        if not part:
-            raise ConnectionError
-        got += part
-    return got
-
-
-def message(number, payload=b""):
-    return struct.pack(">IB", len(payload) + 1, number) + payload
 
 
 def handshake(info):
@@ -91,17 +74,14 @@ def dial(info, host, spare):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("info")
-    options.add_argument("--listen", default="127.0.0.1:0")
+    options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--spare", action="append", default=[], type=int)
     options.add_argument("--host", default="127.0.0.1", help="whom it calls")
     given = options.parse_args()
     with open(given.info, "rb") as file:
         info = file.read()
-    host, port = given.listen.rsplit(":", 1)
-    server = socket.create_server((host, int(port)))
-    port = server.getsockname()[1]
-    say(port=port)
-    threading.Thread(target=dial, args=(info, given.host, {port, *given.spare}), daemon=True).start()
+    server = listen(given.listen)
+    threading.Thread(target=dial, args=(info, given.host, {server.getsockname()[1], *given.spare}), daemon=True).start()
     while True:
         line, _ = server.accept()
         try:

@@ -5,19 +5,9 @@ A BitTorrent peer that takes any info-hash and serves the bytes of INFO_DICT_FIL
 --garbage it says that it has that many pieces and answers every request with bytes of its own making.
 Prints {"port": …} when it listens and {"served": true} once it has handed the metadata over."""
 import argparse
-import json
-import socket
 import struct
 
-
-def exactly(line, count):
-    got = b""
-    while len(got) < count:
-        part = line.recv(count - len(got))
-        if not part:
-            raise ConnectionError
-        got += part
-    return got
+from wire import exactly, host_port, listen, say
 
 
 def extended(number, payload):
@@ -48,20 +38,18 @@ def serve(line, info, pieces):
             piece = int(message[at:message.index(b"e", at)])
             body = info[piece * 16384:(piece + 1) * 16384]
             line.sendall(extended(their_number, b"d8:msg_typei1e5:piecei%de10:total_sizei%dee" % (piece, len(info)) + body))
-            print(json.dumps({"served": True}), flush=True)
+            say(served=True)
 
 
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("info")
-    options.add_argument("--listen", default="127.0.0.1:0")
+    options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--garbage", type=int, default=0)
     given = options.parse_args()
     with open(given.info, "rb") as file:
         info = file.read()
-    host, port = given.listen.rsplit(":", 1)
-    server = socket.create_server((host, int(port)))
-    print(json.dumps({"port": server.getsockname()[1]}), flush=True)
+    server = listen(given.listen)
     while True:
         line, _ = server.accept()
         try:

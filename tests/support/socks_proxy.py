@@ -4,31 +4,14 @@
 A SOCKS5 proxy (RFC 1928, CONNECT, no authentication) that knows the names it is told, and no others. Prints {"port": …} and for each
 CONNECT a line {"connect": "HOST:PORT", "by_name": true or false, "reached": true or false}."""
 import argparse
-import json
 import select
 import socket
 import struct
 import threading
 
+from wire import exactly, host_port, listen, say
+
 REPLY_OK, REPLY_UNREACHABLE, REPLY_COMMAND = 0, 4, 7
-
-
-said = threading.Lock()
-
-
-def say(**what):
-    with said:  # a line is one, whoever else speaks
-        print(json.dumps(what), flush=True)
-
-
-def exactly(line, size):
-    got = b""
-    while len(got) < size:
-        part = line.recv(size - len(got))
-        if not part:
-            raise ConnectionError
-        got += part
-    return got
 
 
 def asked_for(line):
@@ -77,12 +60,10 @@ def serve(line, names):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--listen", default="127.0.0.1:0")
+    options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--name", action="append", default=[])
     given = options.parse_args()
-    host, port = given.listen.rsplit(":", 1)
-    server = socket.create_server((host, int(port)))
-    say(port=server.getsockname()[1])
+    server = listen(given.listen)
     while True:
         line, _ = server.accept()
         threading.Thread(target=serve, args=(line, dict(one.split("=", 1) for one in given.name)), daemon=True).start()

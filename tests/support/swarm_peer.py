@@ -1,10 +1,11 @@
 """What seeder.py and leecher.py share: a session on one loopback address that does nothing by itself, and the end on
 SIGTERM without a poll."""
-import json
 import signal
 import sys
 
 import libtorrent as lt
+
+from wire import host_port, say
 
 # 2.0.8's Python has no add_torrent_params.flags before the first read; these are what both kinds of peer set.
 PLAIN = {
@@ -39,15 +40,6 @@ def add(peer, torrent, folder, seed):
     if seed:
         params.flags |= lt.torrent_flags.seed_mode
     return peer.add_torrent(params)
-
-
-def host_port(text):
-    host, port = text.rsplit(":", 1)
-    return host, int(port)
-
-
-def say(**what):
-    print(json.dumps(what), flush=True)
 
 
 def dial(handle, targets):

@@ -5,20 +5,16 @@ An HTTP tracker that answers every announce with the same peers. Prints {"port":
 {"announces": n}. Until FILE is there every announce gets a 503, the first of them with a line {"refused": 1}."""
 import argparse
 import http.server
-import json
 import os
 import signal
 import socket
 import struct
 
+from wire import host_port, say
+
 
 def compact(peers):
     return b"".join(socket.inet_aton(host) + struct.pack(">H", port) for host, port in peers)
-
-
-def host_port(text):
-    host, port = text.rsplit(":", 1)
-    return host, int(port)
 
 
 class Stopped(BaseException):  # no Exception: the server would swallow it while it answers a request
@@ -45,7 +41,7 @@ def main():
             if given.refuse_until and not os.path.exists(given.refuse_until):
                 if not refused:
                     refused["refused"] = 1
-                    print(json.dumps(refused), flush=True)
+                    say(**refused)
                 self.send_error(503)
                 return
             counted["announces"] += 1
@@ -60,10 +56,10 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     server = http.server.HTTPServer(given.listen, Announce)
     try:
-        print(json.dumps({"port": server.server_address[1]}), flush=True)
+        say(port=server.server_address[1])
         server.serve_forever()
     except Stopped:
-        print(json.dumps(counted), flush=True)
+        say(**counted)
 
 
 main()
