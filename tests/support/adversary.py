@@ -73,7 +73,11 @@ class Talk:
         self.metadata_number, self.has, self.fast, self.round = 0, set(), set(), 0
 
     def run(self):
-        self.line.sendall(message(20, b"\0d1:md11:ut_metadatai3eee") + message(15) + message(2))
+        # Every other time the first word is a question for hashes: a client that has not yet learnt what we have, or remembers
+        # us from the last time, might answer it. One that does not ends the talk there, so the other times it comes later.
+        with count_lock:
+            at_once = counted["connections"] % 2 == 0
+        self.line.sendall((self.hashes_asked() if at_once else b"") + message(20, b"\0d1:md11:ut_metadatai3eee") + message(15) + message(2))
         buffer, ask_at = b"", time.monotonic() + ASK_EVERY
         while True:
             if select.select([self.line], [], [], max(0, ask_at - time.monotonic()))[0]:
@@ -124,13 +128,17 @@ class Talk:
                         b"d1:a" + b"l" * 20 + b"e" * 20 + b"8:msg_typei0e5:piecei0ee")[self.round % 4]
             asked += message(20, bytes([self.metadata_number]) + spelling)
             count(metadata_requests=1)
-        if self.wanted.roots:
-            root = self.wanted.roots[self.round % len(self.wanted.roots)]
-            asked += message(21, root + struct.pack(">IIII", 0, 0, 2, 0))
-            count(hash_requests=1)
+        asked += self.hashes_asked()
         if self.round % 8 == 0:
             asked += message(3) + message(2)
         self.line.sendall(asked)
+
+    def hashes_asked(self):
+        if not self.wanted.roots:
+            return b""
+        count(hash_requests=1)
+        root = self.wanted.roots[self.round % len(self.wanted.roots)]
+        return message(21, root + struct.pack(">IIII", 0, 0, 2, 0))
 
 
 def greeting(wanted):

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""tracker.py [--listen 127.0.0.1:0] [--peer HOST:PORT]... [--refuse-until FILE]
+"""tracker.py [--listen 127.0.0.1:0] [--peer HOST:PORT]... [--refuse-until FILE] [--redirect URL]
 
 An HTTP tracker that answers every announce with the same peers. Prints {"port": …} when it listens, and at SIGTERM
-{"announces": n}. Until FILE is there every announce gets a 503, the first of them with a line {"refused": 1}."""
+{"announces": n}. Until FILE is there every announce gets a 503, the first of them with a line {"refused": 1}. With URL every
+announce is sent there (302), and counted."""
 import argparse
 import http.server
 import os
@@ -30,6 +31,7 @@ def main():
     options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--peer", action="append", default=[], type=host_port)
     options.add_argument("--refuse-until")
+    options.add_argument("--redirect")
     given = options.parse_args()
     peers = compact(given.peer)
     body = b"d8:intervali1800e5:peers%d:%se" % (len(peers), peers)
@@ -45,7 +47,9 @@ def main():
                 self.send_error(503)
                 return
             counted["announces"] += 1
-            self.send_response(200)
+            self.send_response(302 if given.redirect else 200)
+            if given.redirect:
+                self.send_header("Location", given.redirect)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -8,8 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
+
+#include "fetchers/ip_address.h"
+#include "fetchers/url.h"
 
 namespace impound::fetchers {
 
@@ -111,11 +115,50 @@ bool DialGate::allows_one(AddressBytes const& address, std::uint16_t port) const
 void DialGate::only(AddressBytes const& address, std::uint16_t port) {
   std::lock_guard const lock{mutex_};
   only_ = {address, port};
+  by_proxy_ = true;
 }
 
 bool DialGate::looks_names_up() const {
   std::lock_guard const lock{mutex_};
   return set_ && !only_;
+}
+
+bool DialGate::may_be_asked(std::string host, std::uint16_t port) const {
+  if (host.ends_with('.')) host.pop_back();
+  if (auto const literal = IpAddress::parse_any(host)) return allows(literal->bytes(), port);
+  auto const in_a_name = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; };
+  return std::all_of(host.begin(), host.end(), in_a_name) && kind_of_host(host) != HostKind::local;
+}
+
+void DialGate::dialled(int socket) {
+  if (!by_proxy_) return;
+  std::lock_guard const lock{mutex_};
+  talks_to_proxy_[socket] = SocksStep::greeting;
+}
+
+bool DialGate::passes(int socket, std::span<iovec const> parts) {
+  if (!by_proxy_) return true;
+  SocksStep step = SocksStep::through;
+  {
+    std::lock_guard const lock{mutex_};
+    auto const found = talks_to_proxy_.find(socket);
+    if (found == talks_to_proxy_.end()) return true;
+    step = found->second;
+  }
+  std::vector<std::uint8_t> bytes;
+  for (iovec const& part : parts) {
+    auto const* const from = static_cast<std::uint8_t const*>(part.iov_base);
+    if (part.iov_len > socks_request_bytes_max - bytes.size()) return false;
+    bytes.insert(bytes.end(), from, from + part.iov_len);
+  }
+  if (!socks_passes(step, bytes, [this](auto const& host, auto port) { return may_be_asked(host, port); }))
+    return false;
+  std::lock_guard const lock{mutex_};
+  if (step == SocksStep::through)
+    talks_to_proxy_.erase(socket);
+  else
+    talks_to_proxy_[socket] = step;
+  return true;
 }
 
 bool DialGate::passes(AddressBytes const& address, std::uint16_t port) const {
@@ -156,12 +199,19 @@ __attribute__((visibility("default"))) int connect(int socket, sockaddr const* a
     errno = EACCES;
     return -1;
   }
+  impound::fetchers::DialGate::of_this_process().dialled(socket);
   return static_cast<int>(::syscall(SYS_connect, socket, address, size));
+}
+
+__attribute__((visibility("default"))) ssize_t send(int socket, void const* bytes, size_t count, int flags) {
+  return ::sendto(socket, bytes, count, flags, nullptr, 0);
 }
 
 __attribute__((visibility("default"))) ssize_t sendto(int socket, void const* bytes, size_t count, int flags,
                                                       sockaddr const* address, socklen_t size) {
-  if (!impound::fetchers::DialGate::of_this_process().passes(address, size)) {
+  auto& gate = impound::fetchers::DialGate::of_this_process();
+  iovec const whole{const_cast<void*>(bytes), count};
+  if (!gate.passes(address, size) || !gate.passes(socket, {&whole, 1})) {
     errno = EACCES;
     return -1;
   }
@@ -169,8 +219,9 @@ __attribute__((visibility("default"))) ssize_t sendto(int socket, void const* by
 }
 
 __attribute__((visibility("default"))) ssize_t sendmsg(int socket, msghdr const* message, int flags) {
-  if (message != nullptr && !impound::fetchers::DialGate::of_this_process().passes(
-                                static_cast<sockaddr const*>(message->msg_name), message->msg_namelen)) {
+  auto& gate = impound::fetchers::DialGate::of_this_process();
+  if (message != nullptr && (!gate.passes(static_cast<sockaddr const*>(message->msg_name), message->msg_namelen) ||
+                             !gate.passes(socket, {message->msg_iov, message->msg_iovlen}))) {
     errno = EACCES;
     return -1;
   }

@@ -1,30 +1,35 @@
-// The last word on where this process may send: asked at every connect(), sendto() and sendmsg() of an Internet socket.
+// The last word on where this process may send: asked at every connect(), send(), sendto() and sendmsg() of an Internet
+// socket.
 //
 // libtorrent's own address filter knows addresses, not ports, and judges before names are looked up and redirects
-// followed in all the ways it has. This gate stands below it: dial_gate.cpp defines connect(), sendto() and sendmsg()
-// in the executable, where the dynamic linker finds them before libc's, for libtorrent's calls as well. What the table
-// blocks gets EACCES, unless the operator opened exactly that address and port, or its network. Until the table is set,
-// nothing goes out at all.
+// followed in all the ways it has. This gate stands below it: dial_gate.cpp defines those calls in the executable,
+// where the dynamic linker finds them before libc's, for libtorrent as well. What the table blocks gets EACCES, unless
+// the operator opened exactly that address and port, or its network. Until the table is set, nothing goes out at all.
 //
 // With a proxy (P4) nothing but its address and port passes, and getaddrinfo(), which stands here as well, looks no
-// name up. Without one, look-ups go to the resolver the machine is set up with: what glibc sends does not pass here,
-// nor does a raw system call.
+// name up. What is asked of the proxy is judged as it leaves, in send() and sendmsg(): the table holds for its
+// addresses in every spelling, and local names are not asked for (P5). Without a proxy, look-ups go to the resolver the
+// machine is set up with: what glibc sends does not pass here, nor does a raw system call.
 //
 // Any thread.
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "evidence/values/result.h"
 #include "fetchers/torrents/swarm_messages.h"
+#include "fetchers/torrents/worker/socks_calls.h"
 
 namespace impound::fetchers {
 
@@ -44,6 +49,12 @@ class DialGate {
   /// are reached by the proxy, if at all.
   void only(AddressBytes const& address, std::uint16_t port);
   bool looks_names_up() const;
+  /// A proxy may be asked for it: a name that is not local, or an address, however it is written, that allows() has.
+  bool may_be_asked(std::string host, std::uint16_t port) const;
+  /// This socket is dialled: with a proxy, the next it says is a greeting of SOCKS5.
+  void dialled(int socket);
+  /// Whether these bytes may be said on a socket, dialled or not.
+  bool passes(int socket, std::span<iovec const> parts);
   /// Opens exactly this address and port, as often as it is given back.
   void open(AddressBytes const& address, std::uint16_t port);
   void close(AddressBytes const& address, std::uint16_t port);
@@ -65,6 +76,8 @@ class DialGate {
   mutable std::mutex mutex_;
   bool set_ = false;
   std::optional<std::pair<AddressBytes, std::uint16_t>> only_;
+  std::atomic<bool> by_proxy_ = false;         // only_ is set: asked without the lock at every send()
+  std::map<int, SocksStep> talks_to_proxy_{};  // until each is through
   std::vector<Range> blocked_;
   std::vector<Range> allowed_;
   std::map<std::pair<AddressBytes, std::uint16_t>, std::size_t> opened_;

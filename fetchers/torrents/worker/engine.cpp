@@ -41,12 +41,10 @@ bool known_scheme(std::string_view tracker) {
   return tracker.starts_with("http://") || tracker.starts_with("https://") || tracker.starts_with("udp://");
 }
 
-/// A proxy is handed names and addresses unjudged, so they are judged here; the gate would only see the proxy's.
+/// Told in the record before the first packet; the gate would refuse it as it is asked of the proxy.
 bool refused_before_proxy(std::string const& tracker) {
   auto const url = Url::parse(tracker);
-  if (!url || url.value().host_kind() == HostKind::local) return true;
-  auto const address = address_bytes(url.value().host());
-  return address && !DialGate::of_this_process().allows(*address, url.value().port());
+  return !url || !DialGate::of_this_process().may_be_asked(url.value().host(), url.value().port());
 }
 
 }  // namespace

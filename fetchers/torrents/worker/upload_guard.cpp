@@ -35,11 +35,14 @@ class GuardedPeer final : public lt::peer_plugin {
 
   lt::string_view type() const override { return "upload_guard"; }
 
-  // BEP 52's hash requests reach no plugin; libtorrent answers them for whoever it knows to speak v2.
-  bool on_extension_handshake(lt::bdecode_node const&) override { return withhold_hashes(), true; }
-  bool on_interested() override { return withhold_hashes(), false; }
-  bool on_have_none() override { return withhold_hashes(), false; }
-  void tick() override { withhold_hashes(); }
+  // BEP 52's hash requests reach no plugin; libtorrent answers them for whoever it knows to speak v2. It has nothing
+  // until it says what it has, and is asked nothing before either.
+  bool on_handshake(lt::span<char const>) override { return withhold_hashes(false), true; }
+  bool on_bitfield(lt::bitfield const& has) override { return withhold_hashes(has.count() > 0), false; }
+  bool on_have_all() override { return withhold_hashes(true), false; }
+  bool on_have(lt::piece_index_t) override { return withhold_hashes(true), false; }
+  bool on_have_none() override { return withhold_hashes(false), false; }
+  void tick() override { withhold_hashes(false); }
   void on_disconnect(lt::error_code const&) override {
     if (auto const peer = peer_.native_handle()) set_withheld(*peer, false);
   }
@@ -63,11 +66,11 @@ class GuardedPeer final : public lt::peer_plugin {
 
  private:
   /// Hashes are for those whom we may have to ask for hashes: peers that have pieces, until ours are complete.
-  void withhold_hashes() {
+  void withhold_hashes(bool says_that_it_has) {
     auto const peer = peer_.native_handle();
     if (!peer) return;
-    bool const useless = peer->num_have_pieces() == 0 && !peer_.upload_only();
-    set_withheld(*peer, finished_ || useless);
+    bool const has_pieces = says_that_it_has || peer->num_have_pieces() > 0;
+    set_withheld(*peer, finished_ || !has_pieces);
   }
   /// What libtorrent has learnt of a peer also decides by which hash it is dialled again: it is put back at the end.
   void set_withheld(lt::peer_connection& peer, bool withheld) {

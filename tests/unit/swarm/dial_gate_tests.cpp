@@ -2,7 +2,9 @@
 // passes the gate as the worker's does.
 #include <arpa/inet.h>
 
+#include "evidence/formats/hex.h"
 #include "fetchers/torrents/worker/dial_gate.cpp"
+#include "fetchers/torrents/worker/socks_calls.cpp"
 #include "world.h"
 
 using namespace impound;
@@ -82,6 +84,65 @@ TEST_CASE("P4: with a proxy one address and port passes, and the table still jud
   CHECK(allows(gate, "8.8.8.8"));
   CHECK_FALSE(allows(gate, "10.0.0.1"));
   CHECK_FALSE(gate.looks_names_up());
+}
+
+namespace {
+
+/// What a connection to the proxy says, one part a send().
+bool passes_all(DialGate& gate, std::vector<std::string> said) {
+  constexpr int socket = 70;
+  gate.dialled(socket);
+  return std::all_of(said.begin(), said.end(), [&](std::string& part) {
+    iovec const bytes{part.data(), part.size()};
+    return gate.passes(socket, {&bytes, 1});
+  });
+}
+
+std::string connect_by_name(std::string const& name, std::string const& port = std::string("\0\x50", 2)) {
+  return std::string("\5\1\0\3", 4) + static_cast<char>(name.size()) + name + port;
+}
+
+}  // namespace
+
+TEST_CASE("P4 and P5: what is asked of a proxy is judged as it leaves") {
+  std::string const greeting("\5\1\0", 3);
+  DialGate gate;
+  set(gate, {{"127.0.0.9", "127.0.0.9", 80}});
+  gate.only(*address_bytes("127.0.0.9"), 9050);
+  CHECK(passes_all(gate, {greeting, connect_by_name("tracker.example"), "GET /", "and so on"}));
+  CHECK(passes_all(gate, {greeting, connect_by_name("TRACKER.example."), "GET /"}));
+  CHECK(passes_all(gate, {greeting, connect_by_name("8.8.8.8"), "GET /"}));
+  CHECK(passes_all(gate, {greeting, connect_by_name("127.0.0.9"), "GET /"}));
+  CHECK(passes_all(gate, {greeting, std::string("\5\1\0\1\x08\x08\x08\x08\0\x50", 10), "GET /"}));
+  for (char const* const name : {"127.0.0.1", "127.0.0.1.", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "10.0.0.1",
+                                 "::1", "::ffff:127.0.0.1", "[::1]", "localhost", "LOCALHOST", "localhost.", "router",
+                                 "x.local", "db.internal", "nas.home.arpa", "a b.example", ""}) {
+    INFO(name);
+    CHECK_FALSE(passes_all(gate, {greeting, connect_by_name(name)}));
+  }
+  for (std::string const& request :
+       {std::string("\5\1\0\1\x7f\0\0\1\0\x50", 10), std::string("\5\1\0\1\x0a\0\0\1\0\x50", 10),
+        std::string("\5\1\0\4\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1\0\x50", 22),
+        std::string("\5\2\0\1\x08\x08\x08\x08\0\x50", 10),  // BIND
+        std::string("\5\3\0\1\x08\x08\x08\x08\0\x50", 10),  // UDP ASSOCIATE
+        std::string("\4\1\0\x50\x08\x08\x08\x08\0", 9), connect_by_name("a.example") + "GET /",
+        std::string("\5\1\0\3\xff"
+                    "a.b",
+                    8),
+        std::string("\5", 1), std::string()}) {
+    INFO(hex(bytes_of(request)));
+    CHECK_FALSE(passes_all(gate, {greeting, request}));
+  }
+  for (std::string const& first : {std::string("\5\2\0\2", 4), std::string("\4\1\0", 3), connect_by_name("a.example"),
+                                   std::string("GET http://127.0.0.1/ HTTP/1.1\r\n"), std::string(600, 'x')})
+    CHECK_FALSE(passes_all(gate, {first}));
+  // A socket that was not dialled is none of the proxy's, and without a proxy none is.
+  std::string text = "GET /";
+  iovec const bytes{text.data(), text.size()};
+  CHECK(gate.passes(71, {&bytes, 1}));
+  DialGate direct;
+  set(direct);
+  CHECK(passes_all(direct, {"GET /"}));
 }
 
 TEST_CASE("P4: until the gate has a table, and behind a proxy, no name is looked up, and numbers are read") {

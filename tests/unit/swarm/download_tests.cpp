@@ -192,3 +192,20 @@ TEST_CASE("a job is paused, resumed and removed") {
   REQUIRE(swarm->remove("job"));
   CHECK(listen(*swarm, 30s).failed);
 }
+
+TEST_CASE("a v2 torrent whose folder holds one file keeps the folder's name, though libtorrent drops it") {
+  if (!have_peers()) return;
+  for (std::size_t const size : {9, 100'000}) {
+    INFO(size);
+    World world;
+    write_file(world.folder() / "payload" / "list.csv", random_bytes(size, 3));
+    write_file(world.folder() / "list.csv", random_bytes(size, 3));  // where libtorrent 2.0.8 as a seed looks for it
+    auto const torrent = world.torrent("v2");
+    auto const job = world.job(torrent, {world.seed(torrent)});
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    auto const heard = listen(*swarm, 30s);
+    REQUIRE(heard.done);
+    world.check_files(job, heard);
+  }
+}

@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <set>
+
 #include "evidence/formats/hex.h"
 #include "world.h"
 
@@ -268,6 +270,48 @@ TEST_CASE("P4: a proxy that is dead means that nothing goes out") {
     CHECK(peer.sprung() == !dead);
     CHECK(tracker.sprung() == !dead);
   }
+}
+
+TEST_CASE("P4 and P5: where a tracker sends us is judged before a proxy is asked") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(100'000);
+  auto const torrent = world.torrent("v1");
+  auto const seed = world.seed(torrent);
+  // The proxy would reach the tracker under each of these, and the canary's name is not forbidden.
+  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port)}};
+  auto const there = ":" + std::to_string(tracker.line()["port"].get<std::uint16_t>()) + "/announce";
+  std::vector<std::string> const refused{"127.0.0.4",          "2130706436", "0x7f.4",
+                                         "[::ffff:127.0.0.4]", "localhost",  "nas.local"};
+  std::vector<std::string> hosts = refused;
+  hosts.push_back("other.example");
+  std::vector<std::unique_ptr<Program>> senders;
+  std::vector<std::string> names{"--listen", "127.0.0.9:0"};
+  auto job = world.job(torrent, {});
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    senders.push_back(std::make_unique<Program>(
+        "tracker.py", std::vector<std::string>{"--listen", "127.0.0.5:0", "--redirect", "http://" + hosts[i] + there}));
+    std::string const name = "sends" + std::to_string(i) + ".example";
+    job.trackers.push_back("http://" + name + ":" + std::to_string(senders[i]->line()["port"].get<std::uint16_t>()) +
+                           "/announce");
+    for (std::string const& known : {name + "=127.0.0.5", hosts[i] + "=127.0.0.4"})
+      names.insert(names.end(), {"--name", known});
+  }
+  Program proxy{"socks_proxy.py", names};
+  world.settings.way_out.proxy = Proxy{Proxy::Kind::socks5h, "127.0.0.9", proxy.line()["port"].get<std::uint16_t>()};
+  world.settings.allowed = {{seed.ip, seed.ip, std::nullopt}};
+  auto swarm = world.swarm();
+  job.linger_s = 3;
+  REQUIRE(swarm->add(job));
+  REQUIRE(listen(*swarm).done);
+  for (auto const& sender : senders) CHECK(sender->stop("announces")["announces"].get<int>() >= 1);
+  std::set<std::string> asked;
+  while (proxy.has_said_more()) asked.insert(proxy.line()["connect"].get<std::string>());
+  INFO(nlohmann::json(asked).dump());
+  CHECK(asked.contains("other.example" + there.substr(0, there.find('/'))));
+  for (auto const& one : asked)
+    CHECK_MESSAGE((one.starts_with(seed.ip + ":") || one.find(".example:") != std::string::npos), one);
+  CHECK(asked.size() == hosts.size() + 2);  // those that send on, the canary, the seed
 }
 
 TEST_CASE("P4 and P5: forbidden addresses are not asked of a proxy either") {
