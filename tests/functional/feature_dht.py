@@ -18,7 +18,7 @@ def network():
 class Dht:
     """A node to begin with, and a seed that has announced itself there."""
 
-    def __init__(self, world, private=False, with_seed=True):
+    def __init__(self, world, private=False, with_seed=True, seed_port=0):
         harness.need("ip", "nft")
         harness.need_module("libtorrent")
         network()
@@ -27,7 +27,7 @@ class Dht:
         self.torrent = peers.make_torrent(world, seeded / "leak", "v1", private=private)
         self.first, self.node = self.start(world, f"{NET}.10")
         if with_seed:
-            self.start(world, f"{NET}.11", "--bootstrap", self.node, "--seed", self.torrent.path, seeded)
+            self.start(world, f"{NET}.11", "--bootstrap", self.node, "--seed", self.torrent.path, seeded, port=seed_port)
         if with_seed and not private:
             self.first.wait_for_line("announced")
 
@@ -37,8 +37,8 @@ class Dht:
         return json.loads(self.first.output().splitlines()[-1])["asked"]
 
     @staticmethod
-    def start(world, host, *words):
-        running = world.start("dht", [harness.PYTHON, harness.SUPPORT / "dht_node.py", "--listen", f"{host}:0", *words])
+    def start(world, host, *words, port=0):
+        running = world.start("dht", [harness.PYTHON, harness.SUPPORT / "dht_node.py", "--listen", f"{host}:{port}", *words])
         running.wait_for_line('"port"')
         return running, f"{host}:{json.loads(running.output().splitlines()[0])['port']}"
 
@@ -76,6 +76,13 @@ def test_a_magnet_alone_finds_its_seed(world):
     world.impound("fetch", dht.torrent.magnet(), "--allow-net", f"{NET}.0/24", "--config", dht.settings(world), seconds=120)
     assert tried(world)["dht"] == "on" and tried(world)["dht_peers"] >= 1, tried(world)
     assert world.verify()["ok"] is True
+
+
+def test_a_port_at_which_no_peer_listens_is_not_dialled_for_a_stranger(world):
+    dht = Dht(world, seed_port=25)
+    world.init()
+    world.impound("fetch", dht.torrent.magnet(), "--allow-net", f"{NET}.0/24", "--config", dht.settings(world, timeout=25), code=1, seconds=120)
+    assert tried(world)["dht_peers"] >= 1 and tried(world)["peers_reached"] == tried(world)["peers_lost"] == 0, tried(world)
 
 
 def test_p5_nodes_at_forbidden_addresses_are_sent_nothing(world):

@@ -61,6 +61,8 @@ class Engine {
   bool nobody_left(TorrentJob const& job) const;
   bool asks_dht(TorrentJob const& job) const;
   void ask_dht(TorrentJob& job, SteadyTime now);
+  void be_in_dht(bool wanted);
+  void leave_dht();
   void take_dht(lt::dht_get_peers_reply_alert const& alert);
   void dial_again(TorrentJob& job);
   Result<void> tell_file(TorrentJob& job, WantedFile& file);
@@ -80,7 +82,7 @@ class Engine {
   std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
   std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks
   std::map<std::string, TorrentJob, std::less<>> jobs_;
-  bool dht_begun_ = false;
+  bool in_dht_ = false;
   std::uint64_t sent_payload_bytes_ = 0;  // by the session's own count
 };
 

@@ -24,6 +24,10 @@ std::vector<lt::sha1_hash> dht_names(InfoHashes const& hashes) {
 
 InfoHashes const& hashes_of(TorrentJob const& job) { return job.torrent ? job.torrent->hashes : job.asked.hashes; }
 
+/// Whoever announces a port is believed by nobody: a search must not make us knock at somebody's mail server. Peers
+/// that hide as web servers are common.
+bool port_of_a_peer(std::uint16_t port) { return port >= 1024 || port == 80 || port == 443; }
+
 }  // namespace
 
 bool Engine::asks_dht(TorrentJob const& job) const {
@@ -32,16 +36,27 @@ bool Engine::asks_dht(TorrentJob const& job) const {
 
 void Engine::ask_dht(TorrentJob& job, SteadyTime now) {
   if (!asks_dht(job) || job.linger_until || now < job.dht_next) return;
-  if (!dht_begun_) {
-    lt::settings_pack begin;
-    begin.set_bool(lt::settings_pack::enable_dht, true);
-    session_->apply_settings(std::move(begin));
-    dht_begun_ = true;
-  }
+  be_in_dht(true);
   job.dht_next = now + job.dht_gap;
   job.dht_gap = std::min(2 * job.dht_gap, gap_max);
   job.tried.see_dht(0);
   for (auto const& name : dht_names(hashes_of(job))) session_->dht_get_peers(name);
+}
+
+void Engine::be_in_dht(bool wanted) {
+  if (wanted == in_dht_) return;
+  lt::settings_pack settings;
+  settings.set_bool(lt::settings_pack::enable_dht, wanted);
+  session_->apply_settings(std::move(settings));
+  in_dht_ = wanted;
+}
+
+/// A guest leaves when nothing is left to ask.
+void Engine::leave_dht() {
+  bool const wanted = std::any_of(jobs_.begin(), jobs_.end(), [this](auto const& one) {
+    return !one.second.ending && !one.second.linger_until && asks_dht(one.second);
+  });
+  if (!wanted) be_in_dht(false);
 }
 
 void Engine::take_dht(lt::dht_get_peers_reply_alert const& alert) {
@@ -54,7 +69,7 @@ void Engine::take_dht(lt::dht_get_peers_reply_alert const& alert) {
     job.tried.see_dht(peers.size());
     for (auto const& peer : peers) {
       auto const bytes = address_bytes(peer.address().to_string());
-      if (bytes && DialGate::of_this_process().allows(*bytes, peer.port()))
+      if (bytes && port_of_a_peer(peer.port()) && DialGate::of_this_process().allows(*bytes, peer.port()))
         job.handle.connect_peer(peer, lt::peer_info::dht);
     }
   }

@@ -269,6 +269,7 @@ Result<void> Engine::tick() {
     if (!job.ending && !job.paused) IMPOUND_CHECK(judge(job, now));
     if (!job.ending && !job.paused) ask_dht(job, now);
   }
+  leave_dht();
   return ok();
 }
 

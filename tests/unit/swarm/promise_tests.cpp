@@ -1,11 +1,8 @@
 // P3: not a byte of payload is handed on. P5: nobody is led astray.
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <set>
 
 #include "evidence/formats/hex.h"
+#include "trap.h"
 #include "world.h"
 
 using namespace impound;
@@ -13,31 +10,6 @@ using namespace impound::fetchers;
 using namespace impound::fetchers::test;
 
 namespace {
-
-/// A loopback listener that must hear nothing.
-class Trap {
- public:
-  explicit Trap(char const* ip, int kind = SOCK_STREAM)
-      : socket_(::socket(AF_INET, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    ::inet_pton(AF_INET, ip, &address.sin_addr);
-    REQUIRE(::bind(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    if (kind == SOCK_STREAM) REQUIRE(::listen(socket_.number(), 8) == 0);
-    socklen_t size = sizeof address;
-    REQUIRE(::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    port_ = ntohs(address.sin_port);
-  }
-  std::uint16_t port() const { return port_; }
-  bool sprung() const {
-    pollfd watched{socket_.number(), POLLIN, 0};
-    return ::poll(&watched, 1, 0) > 0;
-  }
-
- private:
-  Descriptor socket_;
-  std::uint16_t port_ = 0;
-};
 
 /// One kind of torrent in a world of its own: a download that a slow seed stretches, then an engine that goes on as a
 /// seed, with a hungry leecher and an adversary from the first moment to the last.
