@@ -4,12 +4,12 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/outcome_text.h"
-#include "agent/work/routed_acquisitions.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 
@@ -63,6 +63,7 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
   order.authorities = std::move(authorities);
   IMPOUND_TRY(routes, Routes::of(settings));
   IMPOUND_CHECK(check_torrents_allowed(routes.default_route(), settings.file));
+  IMPOUND_CHECK(check_peers_reached(routes.default_route(), options.peers));
   order.routes = std::move(routes);
   if (!order.timeout) order.timeout = settings.torrent_timeout;
   order.settings = std::move(settings);
@@ -223,7 +224,7 @@ class Fetch {
   Terminal& terminal_;
   RoutedClients clients_;
   Captures captures_;
-  RoutedAcquisitions acquisitions_;
+  Acquisitions acquisitions_;
   std::vector<std::string> next_;
   Anchoring anchoring_;
   bool capture_cut_ = false;  // by a signal

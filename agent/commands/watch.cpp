@@ -30,18 +30,11 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
     return Error{Code::usage, "no source is set", settings.file.empty() ? "no settings' file was found" : settings.file,
                  "Add a [[source]], as config/impound.toml shows"};
   std::vector<WatchedSource> sources;
-  Route const* taken = nullptr;  // by the sources that acquire
   for (SourceSettings const& source : settings.sources) {
     IMPOUND_TRY(watched, watched_source(source));
     sources.push_back(std::move(watched));
-    if (source.acquire == Pick::none) continue;
-    Route const& route = routes.at(source.route);
-    IMPOUND_CHECK(check_torrents_allowed(route, "acquire of source \"" + source.name + "\""));
-    if (taken != nullptr && taken != &route)
-      return Error{
-          Code::usage, "sources that acquire take more than one route, and one is all that this version can take",
-          "source \"" + source.name + "\"", "Set acquire = \"none\" on one of them, or give them the same route"};
-    taken = &route;
+    if (source.acquire != Pick::none)
+      IMPOUND_CHECK(check_torrents_allowed(routes.at(source.route), "acquire of source \"" + source.name + "\""));
   }
   auto session = Session::open(settings, "watch", invocation.clock, invocation.randomness, options.accept_rollback);
   if (!session) return with_init_hint(std::move(session).error(), settings);

@@ -52,6 +52,7 @@ std::string effective_text(Settings const& s) {
   if (!s.exclude.empty()) out << "exclude = " << list(s.exclude) << "\n";
   if (s.file_bytes_max) out << "max_file_bytes = " << *s.file_bytes_max << "\n";
   out << "max_files = " << s.torrent_files_max << "\nmax_active = " << s.active_torrents_max
+      << "\nmax_lookups = " << s.lookups_max << "\nturn = \"" << s.turn.count() << "s\""
       << "\ndigests = [\"sha256\"" << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
       << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
       << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";

@@ -20,6 +20,7 @@ constexpr std::size_t pattern_bytes_max = 200;
 constexpr std::uint64_t active_torrents_most = 100;
 constexpr std::size_t checkpoint_copies_max = 16;
 constexpr std::size_t routes_max = 50;
+constexpr std::uint64_t lookups_most = 1000;
 constexpr std::size_t dht_bootstrap_max = 20;
 
 Result<void> read_vault(Section in, Settings& to) {
@@ -155,6 +156,11 @@ Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.count("max_active", to.active_torrents_max));
   if (to.active_torrents_max == 0 || to.active_torrents_max > active_torrents_most)
     return in.wrong(*in.table_.get("max_active"), "max_active", "must be 1 to 100");
+  IMPOUND_CHECK(in.count("max_lookups", to.lookups_max));
+  if (to.lookups_max == 0 || to.lookups_max > lookups_most)
+    return in.wrong(*in.table_.get("max_lookups"), "max_lookups", "must be 1 to 1000");
+  IMPOUND_TRY(turn, in.duration("turn"));
+  if (turn) to.turn = *turn;
   return in.done();
 }
 

@@ -85,6 +85,8 @@ struct Settings {
   std::vector<std::string> exclude;             // and to leave; beats include
   std::optional<std::uint64_t> file_bytes_max;  // a larger file is left
   std::uint64_t active_torrents_max = 5;        // whose payload comes at the same time; the others wait
+  std::uint64_t lookups_max = 50;               // whose metadata is looked for at the same time; the others wait
+  std::chrono::seconds turn{600};  // a torrent that gets nothing for so long gives its place to one that waits
   bool all_digests = false;  // SHA-1 and MD5 at sealing, too; else they follow when `watch` has nothing else to do
 
   std::uint64_t capture_bytes_max = 16 * 1024 * 1024;

@@ -1,13 +1,8 @@
 #include "agent/work/acquisition.h"
 
-#include <fcntl.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "agent/work/addresses.h"
-#include "agent/work/places.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
 
@@ -43,8 +38,8 @@ std::uint64_t Acquisitions::payload_files(fetchers::Metainfo const& metainfo) {
 }
 
 Acquisitions::Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy,
-                           Route const& route, Terminal& terminal)
-    : session_(session), settings_(settings), policy_(policy), route_(route), terminal_(terminal) {}
+                           Routes const& routes, Terminal& terminal)
+    : session_(session), settings_(settings), policy_(policy), routes_(routes), terminal_(terminal) {}
 
 Acquisitions::~Acquisitions() { interrupt(); }
 
@@ -71,16 +66,17 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
     return begun;
   }
   begun.taken_up = open != nullptr;
+  IMPOUND_TRY(lane, lane_for(wanted, open));
   EntryId attempt = session_.new_id();
   if (open) {
     attempt = open->attempt;
   } else {
-    IMPOUND_TRY(recorded, record_attempt(wanted, selection_json(selection), refused_sources(wanted.target)));
+    IMPOUND_TRY(recorded, record_attempt(wanted, *lane, selection_json(selection)));
     attempt = recorded;
   }
   // Beyond this line packets may leave: the attempt is durable.
 
-  Running running{.attempt = attempt, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
+  Running running{.attempt = attempt, .lane = *lane, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
   running.metadata_only = wanted.metadata_only;
   running.by_person = wanted.by.has_value();
   running.taken_up = begun.taken_up;
@@ -90,9 +86,10 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   running.torrent_capture = wanted.target.torrent_capture;
   running.torrent_media_type = wanted.target.torrent_media_type;
   if (open) IMPOUND_CHECK(take_up(running, *open));
-  running.job = job_for(wanted, attempt);
+  running.job = job_for(wanted, attempt, lane->route);
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
-  IMPOUND_CHECK(make_staging_folder(session_.disk(), running.job.folder));
+  IMPOUND_CHECK(make_staging_folder(session_.disk(), lane->route.name));
+  IMPOUND_CHECK(make_staging_folder(session_.disk(), staging_of(running)));
   Running& added = running_.emplace(attempt.text(), std::move(running)).first->second;
   bool const metadata_suffices = wanted.metadata_only && added.metainfo;
   if (wholly_sealed(added) || metadata_suffices) {
@@ -116,20 +113,34 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
     IMPOUND_CHECK(finish(attempt.text(), {added.refused_reason, added.refused_detail, 0, 0}));
     return begun;
   }
-  revival_.begin(attempt.text());
+  // A worker that died while it had nothing to do did not die of this torrent.
+  IMPOUND_CHECK(hear(std::chrono::milliseconds{0}, -1));
   IMPOUND_CHECK(let_run());
   return begun;
 }
 
+/// The way it goes, which takes torrents and reaches the peers that were named.
+Result<SwarmLane*> Acquisitions::lane_for(Wanted const& wanted, OpenAcquisition const* open) {
+  std::string const name = open != nullptr ? open->route() : wanted.route;
+  Route const* const route = routes_.find(name);
+  if (route == nullptr)
+    return Error{Code::usage, "an attempt at this torrent took the route \"" + shown(name, 64) + "\", which is gone",
+                 open != nullptr ? open->attempt.text() : std::string(),
+                 "Add it to the settings again: what began by one route does not go on by another"};
+  IMPOUND_CHECK(check_torrents_allowed(*route, settings_.file));
+  IMPOUND_CHECK(check_peers_reached(*route, wanted.peers));
+  return &lane_of(*route);
+}
+
 /// Hands a job to the worker. What the worker's line does not take is this torrent's failure, not the agent's.
 Result<void> Acquisitions::add_to_swarm(std::string const& job) {
-  IMPOUND_CHECK(start_swarm());
   Running* const running = find(job);
   if (running == nullptr) return ok();
+  IMPOUND_CHECK(running->lane.start(session_, settings_, policy_));
   running->in_worker = true;
   running->paused = running->chosen = false;
   running->metadata_in_worker = running->job.torrent.has_value();
-  auto added = swarm_->add(running->job);
+  auto added = running->lane.swarm->add(running->job);
   if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
   return finish(job, {"refused_limits", line(added.error()), 0, 0});
 }
@@ -145,21 +156,29 @@ bool Acquisitions::wholly_sealed(Running const& running) const {
   return true;
 }
 
-/// Sources that the address table refuses as they are written; names are judged by what they resolve to, later.
-std::vector<std::string> Acquisitions::refused_sources(TorrentTarget const& target) const {
+/// Sources that the address table refuses as they are written, and peers by name that a proxy cannot be asked for;
+/// other names are judged by what they resolve to, later.
+std::vector<std::string> Acquisitions::refused_sources(TorrentTarget const& target, Route const& route) const {
   std::vector<std::string> refused;
   for (std::string const& tracker : target.trackers)
     if (!tracker_allowed(tracker, policy_)) refused.push_back(tracker);
   for (std::string const& peer : target.peers)
-    if (!peer_may_be_allowed(peer, policy_)) refused.push_back(peer);
+    if (!peer_may_be_allowed(peer, policy_) || (route.proxy && !is_literal_peer(peer))) refused.push_back(peer);
   return refused;
 }
 
 Result<std::size_t> Acquisitions::take_up_open() {
   std::vector<Wanted> wanted;
+  std::set<std::string> closed;  // routes that are gone or take no torrents
   for (auto const& [id, open] : session_.past().open_acquisitions()) {
-    if (open.route() != route_.name) continue;
     if (open.by_person) continue;  // theirs to go on with: the peers they named are not in our settings
+    Route const* const route = routes_.find(open.route());
+    if (route == nullptr || !route->torrents) {
+      if (closed.insert(open.route()).second)
+        terminal_.say("open acquisitions wait for the route \"" + shown(open.route(), 64) +
+                      (route == nullptr ? "\", which is no longer in the settings" : "\", which takes no torrents"));
+      continue;
+    }
     Wanted one;
     one.target.hashes = open.hashes;
     one.case_name = open.case_name;
@@ -179,10 +198,10 @@ Result<std::size_t> Acquisitions::take_up_open() {
   return count;
 }
 
-Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, Json const& selection,
-                                             std::vector<std::string> const& refused) {
+Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, SwarmLane const& lane, Json const& selection) {
   TorrentTarget const& target = wanted.target;
-  Json body{{"route", route_.name},
+  auto const refused = refused_sources(target, lane.route);
+  Json body{{"route", lane.route.name},
             {"target", target.torrent ? "torrent" : "magnet"},
             {"web_seeds_set_aside", target.web_seeds.size()},
             {"limits",
@@ -218,7 +237,7 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   return ok();
 }
 
-fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& attempt) const {
+fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const {
   fetchers::SwarmJob job;
   job.id = attempt.text();
   job.folder = attempt.text();
@@ -233,7 +252,7 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
       job.trackers.push_back(tracker);
   auto const dial = [&](std::string const& peer, bool named_by_operator) {
     // Nobody here looks a name up for a route with a proxy, and a proxy is asked by libtorrent for addresses alone.
-    if (route_.proxy && !is_literal_peer(peer)) return;
+    if (route.proxy && !is_literal_peer(peer)) return;
     for (fetchers::PeerAddress& address : resolve_peer(peer, policy_, named_by_operator))
       job.peers.push_back(std::move(address));
   };
@@ -241,29 +260,6 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
   for (std::size_t i = 0; i < std::min(content_peers_max, wanted.target.peers.size()); ++i)
     dial(wanted.target.peers[i], false);
   return job;
-}
-
-Result<void> Acquisitions::start_swarm() {
-  if (swarm_) return ok();
-  int const folder =
-      ::openat(session_.vault().disk().folder(), "staging/swarm", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (folder < 0) return from_errno(errno, "cannot open the folder", session_.vault().path() + "/staging/swarm");
-  fetchers::SwarmSettings swarm{own_folder() + "/impound-swarm-worker",
-                                folder,
-                                blocked_rules(policy_),
-                                allowed_rules(policy_),
-                                settings_.user_agent,
-                                {}};
-  swarm.way_out.proxy = route_.proxy;
-  if (settings_.dht) swarm.way_out.dht_nodes = settings_.dht_bootstrap;
-  swarm.limits.payload_bytes_max = settings_.torrent_bytes_max;
-  swarm.limits.files_max = settings_.torrent_files_max;
-  auto started = fetchers::Swarm::start(std::move(swarm));
-  ::close(folder);
-  if (!started) return std::move(started).error();
-  swarm_ = std::move(started).value();
-  spdlog::info("worker=swarm pid={} event=started", swarm_->worker());
-  return ok();
 }
 
 /// Why this torrent must not be downloaded: the protocol's word and a sentence.

@@ -6,7 +6,11 @@
 // same torrent: same attempt, same staging folder. Every way to end has its result, but for interrupt(), which keeps
 // the state for the next run.
 //
-// One thread: the one that opened the session. The swarm's worker starts with the first acquisition.
+// What is caused by something else goes the way of its cause (P4): each route has a worker of its own, started with its
+// first acquisition; slots and the room on the disk are counted over all of them. An attempt that an earlier run left
+// open goes on by the route that it names.
+//
+// One thread: the one that opened the session.
 #pragma once
 
 #include <chrono>
@@ -21,9 +25,9 @@
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
 #include "agent/work/file_selection.h"
-#include "agent/work/job_revival.h"
 #include "agent/work/routes.h"
 #include "agent/work/session.h"
+#include "agent/work/swarm_lane.h"
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/torrents/metainfo.h"
@@ -73,15 +77,17 @@ struct Begun {
 
 class Acquisitions {
  public:
-  /// All of them take `route`, which must allow torrents.
-  Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Route const& route,
+  Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy, Routes const& routes,
                Terminal& terminal);
   ~Acquisitions();
 
+  /// By `wanted.route`, or by that of the attempt it goes on with. Code::usage for a route that takes no torrents or is
+  /// no longer in the settings, and for peers that it cannot reach.
   Result<Begun> begin(Wanted wanted);
   /// Attempts that an earlier run left open without a person behind them go on.
   Result<std::size_t> take_up_open();
-  /// Waits at most `wait` for the swarm, or until `wake_descriptor` is readable, and works off what came.
+  /// Waits at most `wait` for the workers, or until `wake_descriptor` is readable, and works off what came. A worker
+  /// that died while it had nothing to do is heard of here, too.
   Result<void> pump(std::chrono::milliseconds wait, int wake_descriptor);
   bool idle() const { return running_.empty(); }
   /// Ends the worker. Open attempts stay open, their data stays in staging.
@@ -92,6 +98,7 @@ class Acquisitions {
  private:
   struct Running {
     EntryId attempt;
+    SwarmLane& lane;
     InfoHashes hashes;
     std::optional<CaseName> case_name{};
     fetchers::SwarmJob job{};  // to start it again after the worker died
@@ -108,6 +115,9 @@ class Acquisitions {
     FileSelection selection{};
     std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
     bool slot = false;                    // its payload may come
+    unsigned turns = 0;                   // slots that it gave back without a byte
+    std::int64_t last_byte_us = 0;        // or the beginning of its slot
+    std::int64_t in_vain_us = 0;          // time in slots without a byte, those before this one
     std::optional<std::string> waits{};   // for a slot, told in the log: why
     bool metadata_in_worker = false;      // the worker that lives has it
     bool chosen = false;                  // and was told which files
@@ -144,34 +154,38 @@ class Acquisitions {
     std::uint64_t uploaded = 0;
   };
 
-  Result<EntryId> record_attempt(Wanted const& wanted, Json const& selection, std::vector<std::string> const& refused);
+  Result<SwarmLane*> lane_for(Wanted const& wanted, OpenAcquisition const* open);
+  SwarmLane& lane_of(Route const& route) { return lanes_.try_emplace(route.name, route).first->second; }
+  Result<EntryId> record_attempt(Wanted const& wanted, SwarmLane const& lane, Json const& selection);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
-  std::vector<std::string> refused_sources(TorrentTarget const& target) const;
+  std::vector<std::string> refused_sources(TorrentTarget const& target, Route const& route) const;
   bool wholly_sealed(Running const& running) const;
   std::optional<std::pair<std::string, std::string>> why_not(Running const& running) const;
   Result<void> add_to_swarm(std::string const& job);
   Result<void> let_run();
   Result<void> give_slots();
+  Result<void> end_turns(std::size_t waiting);
   Result<void> give_slot(Running& running);
+  std::set<std::string> lookups_to_begin() const;
   Result<void> let_wait(Running& running, std::string why);
   std::optional<std::string> no_room_beside_others(Running const& running) const;
   void choose_files();
   FileSelection selection_for(Wanted const& wanted) const;
   Result<void> end_in_swarm(std::string const& job);
-  fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt) const;
-  Result<void> start_swarm();
+  fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const;
 
-  Result<void> handle(fetchers::SwarmEvent event);
-  Result<void> on(fetchers::MetadataReceived const& event);
-  Result<void> on(fetchers::Progress const& event);
-  Result<void> on(fetchers::FileDone const& event);
-  Result<void> on(fetchers::Tried const& event);
-  Result<void> on(fetchers::Done const& event);
-  Result<void> on(fetchers::Failed const& event);
-  Result<void> on(fetchers::Incident const& event);
-  Result<void> on(fetchers::Ended const& event);
-  Result<void> record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death);
+  Result<void> hear(std::chrono::milliseconds wait, int wake_descriptor);
+  Result<void> on(SwarmLane& lane, fetchers::MetadataReceived const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Progress const& event);
+  Result<void> on(SwarmLane& lane, fetchers::FileDone const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Tried const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Done const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Failed const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Incident const& event);
+  Result<void> on(SwarmLane& lane, fetchers::Ended const& event);
+  Result<void> record_death(SwarmLane const& lane, fetchers::Ended const& event, pid_t pid,
+                            JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
   /// What a worker says of a file is what the metadata says, which the agent hashed itself, and the file was chosen.
@@ -185,6 +199,10 @@ class Acquisitions {
   static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
   /// Those that the selection leaves.
   static std::uint64_t files_left_out(Running const& running);
+  /// Has something to do in the worker: metadata to look for, or payload that may come.
+  static bool has_work(Running const& running);
+  /// A folder for it, in its route's own.
+  static std::string staging_of(Running const& running) { return running.lane.route.name + "/" + running.job.folder; }
   /// What of it comes from the swarm, padding not counted.
   static std::uint64_t wanted_bytes(Running const& running);
   static Json tried_json(Running const& running);
@@ -194,12 +212,11 @@ class Acquisitions {
   Session& session_;
   Settings const& settings_;
   fetchers::AddressPolicy const& policy_;
-  Route const& route_;
+  Routes const& routes_;
   Terminal& terminal_;
-  std::unique_ptr<fetchers::Swarm> swarm_;
+  std::map<std::string, SwarmLane> lanes_;  // by route
+  std::size_t next_lane_ = 0;               // that is waited on; its turn in hear()
   std::map<std::string, Running> running_;  // by job id, which is the attempt's
-  JobRevival revival_{RevivalLimits{}};     // which of them run
-  bool uploaded_ = false;                   // the worker said so, and was told to end
   std::vector<AcquisitionOutcome> outcomes_;
 };
 

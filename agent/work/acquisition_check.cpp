@@ -52,7 +52,7 @@ Result<std::vector<Acquisitions::Checked>> Acquisitions::check_payload(Running c
         !file.pad && before != running.sealed_before.end()) {
       if (auto const digest = digest_from_hex<Sha256>(before->second.sha256)) path = evidence::object_path(*digest);
     } else if (auto const found = announced.find(i); found != announced.end()) {
-      path = staging_path(running.job.folder) + "/" + found->second->staged_path;
+      path = staging_path(staging_of(running)) + "/" + found->second->staged_path;
     }
     if (path.empty()) {
       check.skip_file();

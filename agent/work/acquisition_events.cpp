@@ -1,6 +1,7 @@
 // What the swarm says, and what follows from it: the middle of an acquisition. See acquisition.h.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/work/acquisition.h"
@@ -19,24 +20,40 @@ std::string does_not_start(fetchers::Ended const& event) {
 
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   IMPOUND_CHECK(session_.look_for_room());
-  if (!swarm_) return let_run();
-  IMPOUND_TRY(event, swarm_->next(wait, wake_descriptor));
-  while (event) {
-    IMPOUND_CHECK(handle(std::move(*event)));
-    if (!swarm_) break;
-    IMPOUND_TRY(more, swarm_->next(std::chrono::milliseconds{0}, -1));
-    event = std::move(more);
-  }
+  bool const alone = std::none_of(lanes_.begin(), lanes_.end(), [](auto const& one) { return one.second.runs(); });
+  if (!alone) IMPOUND_CHECK(hear(wait, wake_descriptor));
   IMPOUND_CHECK(let_run());
   show_progress();
   return ok();
 }
 
-Result<void> Acquisitions::handle(fetchers::SwarmEvent event) {
-  return std::visit([this](auto const& one) { return on(one); }, event);
+/// Waits for the workers and works off what they said. The wait is one of them at a time, woken by the others: the one
+/// that is still being told something, else each in its turn, since only who is waited for is found to be silent.
+Result<void> Acquisitions::hear(std::chrono::milliseconds wait, int wake_descriptor) {
+  std::vector<SwarmLane*> lanes;
+  for (auto& [name, lane] : lanes_)
+    if (lane.runs()) lanes.push_back(&lane);
+  if (lanes.empty()) return ok();
+  auto const telling = std::find_if(lanes.begin(), lanes.end(),
+                                    [](SwarmLane const* lane) { return lane->swarm->has_more_to_tell_it(); });
+  std::rotate(lanes.begin(),
+              telling != lanes.end() ? telling : lanes.begin() + std::ptrdiff_t(next_lane_++ % lanes.size()),
+              lanes.end());
+  std::vector<int> wake{wake_descriptor};
+  for (std::size_t i = 1; i < lanes.size(); ++i) wake.push_back(lanes[i]->swarm->line());
+  for (SwarmLane* const lane : lanes) {
+    IMPOUND_TRY(event, lane->swarm->next(lane == lanes.front() ? wait : std::chrono::milliseconds{0}, wake));
+    while (event) {
+      IMPOUND_CHECK(std::visit([&](auto const& one) { return on(*lane, one); }, *event));
+      if (!lane->runs()) break;
+      IMPOUND_TRY(more, lane->swarm->next(std::chrono::milliseconds{0}));
+      event = std::move(more);
+    }
+  }
+  return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::MetadataReceived const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& event) {
   Running* const running = find(event.job);
   if (running == nullptr) return ok();
   running->metadata_in_worker = true;
@@ -55,32 +72,40 @@ Result<void> Acquisitions::on(fetchers::MetadataReceived const& event) {
 /// Asks the worker to end a job, which Failed or Ended answers. A worker that is gone or does not read is no failure of
 /// the agent's: what becomes of the job is decided when its end is heard.
 Result<void> Acquisitions::end_in_swarm(std::string const& job) {
-  if (auto const asked = swarm_->remove(job); !asked) spdlog::warn("job={} remove={}", job, line(asked.error()));
+  Running const* const running = find(job);
+  if (running == nullptr || !running->lane.runs()) return ok();
+  if (auto const asked = running->lane.swarm->remove(job); !asked)
+    spdlog::warn("job={} remove={}", job, line(asked.error()));
   return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::Progress const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
   spdlog::debug("job={} state={} downloaded={} total={} rate={} peers={}", event.job, event.state, event.downloaded,
                 event.total, event.rate, event.peers);
-  if (Running* const running = find(event.job)) running->progress = event;
+  Running* const running = find(event.job);
+  if (running == nullptr) return ok();
+  if (event.downloaded > running->progress.downloaded) running->turns = 0, running->in_vain_us = 0;
+  if (event.downloaded != running->progress.downloaded || event.state == "checking")
+    running->last_byte_us = session_.clock().boot_us();
+  running->progress = event;
   return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::FileDone const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::FileDone const& event) {
   if (Running* const running = find(event.job)) running->files_done.push_back(event);
   return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::Tried const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::Tried const& event) {
   if (Running* const running = find(event.job)) running->tried = event;
   return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::Done const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::Done const& event) {
   return finish(event.job, {"", "", event.downloaded_payload, event.uploaded_payload});
 }
 
-Result<void> Acquisitions::on(fetchers::Failed const& event) {
+Result<void> Acquisitions::on(SwarmLane&, fetchers::Failed const& event) {
   Running const* const running = find(event.job);
   if (running == nullptr) return ok();
   bool const ours = !running->refused_reason.empty();
@@ -88,7 +113,7 @@ Result<void> Acquisitions::on(fetchers::Failed const& event) {
                             ours ? running->refused_detail : event.detail, event.downloaded, event.uploaded});
 }
 
-Result<void> Acquisitions::on(fetchers::Incident const& event) {
+Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Incident const& event) {
   IMPOUND_CHECK(
       session_.recorder().record(EntryDraft{"incident.raised",
                                             {{"what", "payload was sent to a peer; the swarm session was stopped"},
@@ -101,23 +126,25 @@ Result<void> Acquisitions::on(fetchers::Incident const& event) {
   terminal_.say("INCIDENT    " + std::to_string(event.sent_payload_bytes) +
                 " payload bytes were sent to a peer; the swarm session was stopped");
   std::vector<std::string> jobs;
-  for (auto const& [id, running] : running_) jobs.push_back(id);
+  for (auto const& [id, running] : running_)
+    if (&running.lane == &lane) jobs.push_back(id);
   for (std::string const& job : jobs)
     IMPOUND_CHECK(
         finish(job, {"worker_ended", "stopped, because payload was sent to a peer", 0, event.sent_payload_bytes}));
-  uploaded_ = true;
-  swarm_->stop();  // it ends by itself, unless it is not ours any more
+  lane.uploaded = true;
+  lane.swarm->stop();  // it ends by itself, unless it is not ours any more
   return ok();
 }
 
-Result<void> Acquisitions::on(fetchers::Ended const& event) {
-  pid_t const pid = swarm_->worker();
-  swarm_.reset();
-  if (event.expected && !std::exchange(uploaded_, false)) return ok();
-  JobRevival::Death const death = revival_.died(session_.clock().boot_us());
-  IMPOUND_CHECK(record_death(event, pid, death));
+Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
+  pid_t const pid = lane.swarm->worker();
+  lane.swarm.reset();
+  if (event.expected && !std::exchange(lane.uploaded, false)) return ok();
+  JobRevival::Death const death = lane.revival.died(session_.clock().boot_us());
+  IMPOUND_CHECK(record_death(lane, event, pid, death));
   std::map<std::string, SwarmPart> over;
   for (auto& [id, running] : running_) {
+    if (&running.lane != &lane) continue;
     // They are announced again; of one that is given up, what its last worker announced is all there will be.
     if (death.given_up != id) running.files_done.clear();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;
@@ -132,15 +159,17 @@ Result<void> Acquisitions::on(fetchers::Ended const& event) {
         0, 0};
   // A worker that may not run will not run the next time either.
   if (event.refused)
-    for (auto const& [id, running] : running_) over[id] = {"worker_ended", does_not_start(event), 0, 0};
+    for (auto const& [id, running] : running_)
+      if (&running.lane == &lane) over[id] = {"worker_ended", does_not_start(event), 0, 0};
   for (auto const& [job, ending] : over) IMPOUND_CHECK(finish(job, ending));
   return ok();  // pump() lets those run that may
 }
 
-Result<void> Acquisitions::record_death(fetchers::Ended const& event, pid_t pid, JobRevival::Death const& death) {
+Result<void> Acquisitions::record_death(SwarmLane const& lane, fetchers::Ended const& event, pid_t pid,
+                                        JobRevival::Death const& death) {
   std::string status = text(event.ending);
   if (!event.why.empty()) status += "; " + event.why;
-  Json body{{"worker", "swarm"}, {"pid", pid}, {"status", shown(status, 500)}};
+  Json body{{"worker", "swarm"}, {"route", lane.route.name}, {"pid", pid}, {"status", shown(status, 500)}};
   if (!event.error_tail.empty()) body["error_tail"] = shown(event.error_tail, 2000);
   if (!death.active.empty()) {
     body["active_jobs"] = death.active.size();
@@ -159,8 +188,10 @@ Result<void> Acquisitions::record_death(fetchers::Ended const& event, pid_t pid,
 }
 
 void Acquisitions::interrupt() {
-  if (swarm_) swarm_->stop();
-  swarm_.reset();
+  for (auto& [name, lane] : lanes_) {
+    if (lane.runs()) lane.swarm->stop();
+    lane.swarm.reset();
+  }
 }
 
 std::vector<AcquisitionOutcome> Acquisitions::take_outcomes() { return std::exchange(outcomes_, {}); }
@@ -170,7 +201,7 @@ void Acquisitions::show_progress() {
   fetchers::Progress all;
   std::size_t waiting = 0;
   for (auto const& [id, running] : running_) {
-    if (!revival_.runs(id)) ++waiting;
+    if (running.in_worker && !running.lane.revival.runs(id)) ++waiting;
     fetchers::Progress const& one = running.progress;
     all.downloaded += one.downloaded;
     all.total += one.total;

@@ -1,10 +1,11 @@
 // Whose payload comes now and who waits: the queue of acquisitions. See acquisition.h.
 //
-// Metadata is asked for at once for everybody; payload comes for at most torrents.max_active at the same time, of which
-// libtorrent gives each the same share; slot_queue.h says who is next. Who must wait is told
-// in the log (limit.reached, and limit.left when it goes on), so that `status` knows and nobody wonders later why the
-// payload came hours after its metadata.
+// Metadata is looked for by at most torrents.max_lookups, payload comes for at most torrents.max_active at the same
+// time, of which libtorrent gives each the same share; slot_queue.h says who is next. Who gets nothing for a turn gives
+// its slot back when others wait. Who must wait is told in the log (limit.reached, and limit.left when it goes on), so
+// that `status` knows and nobody wonders later why the payload came hours after its metadata.
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "agent/work/acquisition.h"
@@ -33,19 +34,30 @@ FileSelection Acquisitions::selection_for(Wanted const& wanted) const {
   return selection_of({{"selection", selection_json(selection)}});
 }
 
-/// Brings the worker's jobs in line with what may run: all of them, or after a death one suspect alone.
+bool Acquisitions::has_work(Running const& running) {
+  return running.slot || running.metadata_only || !running.metainfo;
+}
+
+/// Brings the workers' jobs in line with what may run: all of them, or after a death one suspect of its worker alone.
 Result<void> Acquisitions::let_run() {
-  revival_.pass_time(session_.clock().boot_us());
+  for (auto& [name, lane] : lanes_) lane.revival.pass_time(session_.clock().boot_us());
   IMPOUND_CHECK(give_slots());
+  auto const lookups = lookups_to_begin();
   std::vector<std::string> to_add;
   for (auto& [id, running] : running_) {
-    bool const runs = revival_.runs(id);
-    // A job whose metadata is known has nothing to do in the worker before its payload may come.
-    bool const wanted = running.slot || running.metadata_only || !running.metainfo;
-    if (runs && wanted && !running.in_worker) to_add.push_back(id);
-    if (!running.in_worker || !swarm_ || running.paused == !runs) continue;
+    SwarmLane& lane = running.lane;
+    // Who waits for a first slot stays with its peers; who has had one and gave it back looks for none meanwhile.
+    bool const wants = has_work(running) ? running.in_worker || running.slot || lookups.contains(id)
+                                         : running.in_worker && running.turns == 0;
+    if (wants)
+      lane.revival.begin(id);
+    else
+      lane.revival.end(id, session_.clock().boot_us());
+    bool const runs = lane.revival.runs(id);
+    if (runs && !running.in_worker) to_add.push_back(id);
+    if (!running.in_worker || !lane.runs() || running.paused == !runs) continue;
     // What does not reach the worker needs no answer here: its Ended is on the way.
-    (void)(runs ? swarm_->resume(id) : swarm_->pause(id));
+    (void)(runs ? lane.swarm->resume(id) : lane.swarm->pause(id));
     running.paused = !runs;
   }
   for (std::string const& id : to_add) IMPOUND_CHECK(add_to_swarm(id));
@@ -53,14 +65,73 @@ Result<void> Acquisitions::let_run() {
   return ok();
 }
 
-/// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
-Result<void> Acquisitions::give_slots() {
+/// Metadata is small, and who looks for it costs connections and questions: a paste of a thousand magnets is looked
+/// through in parts.
+std::set<std::string> Acquisitions::lookups_to_begin() const {
   std::vector<std::string> active;
   std::vector<Queued> waiting;
   for (auto const& [id, running] : running_) {
-    if (running.slot) active.push_back(running.cause);
-    if (!running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty())
+    if (running.slot || !has_work(running)) continue;
+    if (running.in_worker)
+      active.push_back(running.cause);
+    else
       waiting.push_back({id, running.cause, running.by_person});
+  }
+  std::set<std::string> begin;
+  while (active.size() < settings_.lookups_max) {
+    auto const next = next_in_queue(waiting, active);
+    if (!next) break;
+    begin.insert(waiting[*next].id);
+    active.push_back(waiting[*next].cause);
+    waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(*next));
+  }
+  return begin;
+}
+
+/// Who got nothing for a whole turn gives its place to one that waits. What nobody seeds would else hold its slot for
+/// good: nothing ends an acquisition without a timeout but its success.
+Result<void> Acquisitions::end_turns(std::size_t waiting) {
+  std::int64_t const now = session_.clock().boot_us();
+  std::int64_t const turn_us = std::chrono::microseconds{settings_.turn}.count();
+  for (auto& [id, running] : running_) {
+    if (waiting == 0) break;
+    if (!running.slot || !running.refused_reason.empty() || now - running.last_byte_us < turn_us) continue;
+    // One that waits for its worker's other suspects has had no turn.
+    if (!running.lane.revival.runs(id)) {
+      running.last_byte_us = now;
+      continue;
+    }
+    --waiting;
+    running.slot = false;
+    ++running.turns;
+    running.in_vain_us += now - running.last_byte_us;
+    if (running.job.idle_timeout_s &&
+        running.in_vain_us / 1'000'000 >= static_cast<std::int64_t>(*running.job.idle_timeout_s)) {
+      running.refused_reason = "deadline";
+      running.refused_detail = "no new byte for " + std::to_string(running.in_vain_us / 1'000'000) + " s";
+      IMPOUND_CHECK(end_in_swarm(id));
+      continue;
+    }
+    if (running.turns == 1)
+      IMPOUND_CHECK(let_wait(running, "no new byte for " + std::to_string(settings_.turn.count()) +
+                                          " s, and others wait; its turn comes again"));
+  }
+  return ok();
+}
+
+/// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
+Result<void> Acquisitions::give_slots() {
+  auto const waits_for_one = [](auto const& one) {
+    Running const& running = one.second;
+    return !running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty();
+  };
+  IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits_for_one))));
+  std::vector<std::string> active;
+  std::vector<Queued> waiting;
+  for (auto const& one : running_) {
+    Running const& running = one.second;
+    if (running.slot) active.push_back(running.cause);
+    if (waits_for_one(one)) waiting.push_back({one.first, running.cause, running.by_person, running.turns});
   }
   std::string why;
   while (auto const next = next_in_queue(waiting, active)) {
@@ -96,12 +167,13 @@ std::optional<std::string> Acquisitions::no_room_beside_others(Running const& ru
 
 Result<void> Acquisitions::give_slot(Running& running) {
   running.slot = true;
+  running.last_byte_us = session_.clock().boot_us();
   if (!running.waits) return ok();
   running.waits.reset();
   IMPOUND_CHECK(session_.recorder().record(
       EntryDraft{"limit.left", {{"limit", "active_torrents"}}, running.case_name, {}, running.attempt, {}, {}}));
   // The disk may have filled up meanwhile. What was begun by an earlier run has part of its room already.
-  auto const why = running.taken_up ? std::nullopt : why_not(running);
+  auto const why = running.taken_up || running.turns > 0 ? std::nullopt : why_not(running);
   if (!why) return ok();
   std::tie(running.refused_reason, running.refused_detail) = *why;
   std::string const id = running.job.id;  // finish() ends what it belongs to
@@ -110,7 +182,7 @@ Result<void> Acquisitions::give_slot(Running& running) {
 }
 
 Result<void> Acquisitions::let_wait(Running& running, std::string why) {
-  if (running.waits) return ok();
+  if (running.waits || running.turns > 1) return ok();  // those that take turns are told once
   running.waits = why;
   terminal_.say("waiting     " + running.metainfo->name + ": " + why);
   IMPOUND_CHECK(session_.recorder().record(
@@ -126,15 +198,15 @@ Result<void> Acquisitions::let_wait(Running& running, std::string why) {
 
 /// The worker begins with the payload: the metadata is sealed, and there is a slot.
 void Acquisitions::choose_files() {
-  if (!swarm_) return;
   for (auto& [id, running] : running_) {
+    if (!running.lane.runs()) continue;
     if (!running.slot || !running.refused_reason.empty() || !running.in_worker || !running.metadata_in_worker ||
         running.chosen || !running.metainfo)
       continue;
     std::vector<bool> wanted;
     for (std::string const& why : running.left_out) wanted.push_back(why.empty());
     running.chosen = true;
-    (void)swarm_->choose(id, std::move(wanted));  // what does not reach the worker: its Ended is on the way
+    (void)running.lane.swarm->choose(id, std::move(wanted));  // what does not reach the worker: its Ended is on the way
   }
 }
 

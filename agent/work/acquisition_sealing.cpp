@@ -109,9 +109,9 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
                        ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
                        running.web_seeds_set_aside, left_out});
-  std::string const folder = running.job.folder;
+  std::string const folder = staging_of(running);
+  running.lane.revival.end(job, session_.clock().boot_us());
   running_.erase(job);
-  revival_.end(job, session_.clock().boot_us());
   remove_staging_folder(session_.disk(), folder);
   return ok();
 }
@@ -129,10 +129,14 @@ void Acquisitions::explain(SwarmPart& ending, Kept const& kept, std::uint64_t fi
 
 /// Attempts for the same torrent that earlier runs left open: nothing is left for them to do.
 Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const& completed_by) {
-  std::map<EntryId, std::optional<CaseName>> others;
+  struct Other {
+    std::optional<CaseName> case_name;
+    Route const* route;
+  };
+  std::map<EntryId, Other> others;
   for (auto const& [attempt, open] : session_.past().open_acquisitions())
-    if (same_torrent(open.hashes, hashes)) others.emplace(attempt, open.case_name);
-  for (auto const& [attempt, case_name] : others) {
+    if (same_torrent(open.hashes, hashes)) others.emplace(attempt, Other{open.case_name, routes_.find(open.route())});
+  for (auto const& [attempt, other] : others) {
     Json body{
         {"state", "failed"}, {"reason", "cancelled"}, {"detail", "another acquisition of this torrent is complete"}};
     for (char const* count :
@@ -140,9 +144,9 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
       body[count] = 0;
     add_hashes(body, hashes);
     IMPOUND_CHECK(session_.recorder().record(
-        EntryDraft{"acquisition.result", std::move(body), case_name, completed_by, attempt, {}, {}}));
+        EntryDraft{"acquisition.result", std::move(body), other.case_name, completed_by, attempt, {}, {}}));
     session_.past().close(attempt);
-    remove_staging_folder(session_.disk(), attempt.text());
+    if (other.route != nullptr) remove_staging_folder(session_.disk(), other.route->name + "/" + attempt.text());
   }
   return ok();
 }
@@ -195,7 +199,7 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
                      running.attempt,   {},
                      session_.new_id()};
     files.push_back(
-        {staging_path(running.job.folder) + "/" + done.staged_path, done.size, checked.file.sha256, std::move(draft)});
+        {staging_path(staging_of(running)) + "/" + done.staged_path, done.size, checked.file.sha256, std::move(draft)});
     of.push_back(&done);
   }
   auto sealed = session_.sealing().seal(files);

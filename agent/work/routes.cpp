@@ -1,5 +1,6 @@
 #include "agent/work/routes.h"
 
+#include "agent/work/addresses.h"
 #include "evidence/values/must.h"
 
 namespace impound::agent {
@@ -37,6 +38,15 @@ Result<void> check_torrents_allowed(Route const& route, std::string const& where
   return Error{Code::usage, "the route \"" + route.name + "\" takes no torrents", where,
                "Unless its proxy is Tor, which asks not to be used for them: allow_torrents = true under [route." +
                    route.name + "]"};
+}
+
+Result<void> check_peers_reached(Route const& route, std::vector<std::string> const& peers) {
+  if (!route.proxy) return ok();
+  for (std::string const& peer : peers)
+    if (!is_literal_peer(peer))
+      return Error{Code::usage, "a peer by name cannot be reached by the route \"" + route.name + "\"", peer,
+                   "Give its address: nothing is looked up beside a proxy"};
+  return ok();
 }
 
 fetchers::HttpClient& RoutedClients::by(std::string const& route) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/settings/settings.h"
 #include "fetchers/http/client.h"
@@ -38,6 +39,9 @@ class Routes {
 
 /// Code::usage when torrents are not allowed on this route.
 Result<void> check_torrents_allowed(Route const& route, std::string const& where);
+/// Code::usage for a peer HOST:PORT that a route cannot reach: nobody here looks names up for a route with a proxy, and
+/// libtorrent asks proxies for addresses alone.
+Result<void> check_peers_reached(Route const& route, std::vector<std::string> const& peers);
 
 /// A client for each route, made when it is first asked for. One thread at a time.
 class RoutedClients {

@@ -1,5 +1,6 @@
-// Who of those that wait gets the next slot: what a person asked for first, then whoever's cause has the fewest slots,
-// then the oldest. So one paste with a thousand magnets holds up neither a person nor the next paste.
+// Who of those that wait gets the next slot: who has had the fewest turns in vain, of these what a person asked for,
+// then whoever's cause has the fewest slots, then the oldest. So one paste with a thousand magnets holds up neither a
+// person nor the next paste, and what nobody seeds does not hold up what somebody does.
 //
 // Pure; any thread.
 #pragma once
@@ -15,6 +16,7 @@ struct Queued {
   std::string id;     // of the attempt: those of one process sort by age
   std::string cause;  // what named it; "" for a person's command
   bool by_person = false;
+  unsigned turns = 0;  // slots that it gave back without a byte
 };
 
 /// The place in `waiting` of the next one; nothing when nobody waits. `active`: the causes of those that have a slot.

@@ -21,16 +21,16 @@ void remove_tree(Disk& vault, std::string const& path, unsigned depth) {
 
 }  // namespace
 
-std::string staging_path(std::string const& folder) { return "staging/swarm/" + folder; }
+std::string staging_path(std::string const& below) { return "staging/swarm/" + below; }
 
-Result<void> make_staging_folder(Disk& vault, std::string const& folder) {
-  auto made = vault.make_folder(staging_path(folder));
+Result<void> make_staging_folder(Disk& vault, std::string const& below) {
+  auto made = vault.make_folder(staging_path(below));
   if (!made && made.error().code != Code::exists) return std::move(made).error();
   return ok();
 }
 
-void remove_staging_folder(Disk& vault, std::string const& folder) {
-  remove_tree(vault, staging_path(folder), depth_max);
+void remove_staging_folder(Disk& vault, std::string const& below) {
+  remove_tree(vault, staging_path(below), depth_max);
 }
 
 }  // namespace impound::agent

@@ -1,4 +1,5 @@
-// An acquisition's folder under staging/swarm, the only thing of the vault that the worker touches. Agent's thread.
+// An acquisition's folder under staging/swarm/<route>, the only thing of the vault that the worker of this route
+// touches. Agent's thread.
 #pragma once
 
 #include <string>
@@ -8,13 +9,13 @@
 
 namespace impound::agent {
 
-/// "staging/swarm/<folder>".
-std::string staging_path(std::string const& folder);
+/// "staging/swarm/<below>": a route's folder, or an acquisition's in it.
+std::string staging_path(std::string const& below);
 
-/// Makes it when it is missing.
-Result<void> make_staging_folder(Disk& vault, std::string const& folder);
+/// Makes it when it is missing; what it lies in must be there.
+Result<void> make_staging_folder(Disk& vault, std::string const& below);
 
 /// Removes it with all that the worker left in it. What cannot be removed stays: nothing in staging is evidence.
-void remove_staging_folder(Disk& vault, std::string const& folder);
+void remove_staging_folder(Disk& vault, std::string const& below);
 
 }  // namespace impound::agent

@@ -62,11 +62,9 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
     IMPOUND_CHECK(tell_due_polls());
     if (once && worked_off()) break;
     std::chrono::milliseconds const wait = until_next(once);
-    if (!acquisitions_.idle()) {
-      IMPOUND_CHECK(acquisitions_.pump(wait, interrupt_.descriptor()));
-    } else if (wait.count() > 0) {
-      IMPOUND_CHECK(wait_idly(wait));
-    }
+    bool const idle = acquisitions_.idle();
+    IMPOUND_CHECK(acquisitions_.pump(idle ? std::chrono::milliseconds{0} : wait, interrupt_.descriptor()));
+    if (idle && wait.count() > 0) IMPOUND_CHECK(wait_idly(wait));
     tell_outcomes();
   }
   tell_outcomes();

@@ -13,11 +13,11 @@
 
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
+#include "agent/work/acquisition.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
 #include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
-#include "agent/work/routed_acquisitions.h"
 #include "agent/work/session.h"
 #include "agent/work/watched_source.h"
 #include "fetchers/http/client.h"
@@ -103,7 +103,7 @@ class Watcher {
   RoutedClients clients_;
   fetchers::Pace pace_;
   Captures captures_;
-  RoutedAcquisitions acquisitions_;
+  Acquisitions acquisitions_;
   Anchoring& anchoring_;
   IdleDigests digests_;
   std::vector<State> states_;

@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "evidence/formats/digests.h"
@@ -94,10 +93,10 @@ Result<void> Swarm::choose(std::string const& job, std::vector<bool> wanted) {
 Result<void> Swarm::pause(std::string const& job) { return send_named(PauseJob{job}, job); }
 Result<void> Swarm::resume(std::string const& job) { return send_named(ResumeJob{job}, job); }
 
-Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, int wake_descriptor) {
+Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, std::span<int const> wake) {
   auto const until = SteadyClock::now() + wait;
   bool woken = false;
-  while (true) {
+  for (bool looked = false;; looked = true) {
     if (events_.empty() && !ended_) settle();
     if (!events_.empty()) {
       auto event = std::move(events_.front());
@@ -105,18 +104,18 @@ Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, in
       return std::optional<SwarmEvent>{std::move(event)};
     }
     auto const now = SteadyClock::now();
-    if (ended_ || woken || now > until) return std::optional<SwarmEvent>{};
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
+    if (ended_ || woken || (looked && now > until)) return std::optional<SwarmEvent>{};
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, SteadyClock::duration::zero()));
     left = std::min(left, watch_every);
-    woken = exchange(left, wake_descriptor);
+    woken = exchange(left, wake);
   }
 }
 
-/// Waits for the worker's line, or for `wake_descriptor` (then true), and moves bytes both ways.
-bool Swarm::exchange(std::chrono::milliseconds wait, int wake_descriptor) {
-  std::array<pollfd, 3> watched{{{line_.number(), static_cast<short>(line_.unsent() ? POLLIN | POLLOUT : POLLIN), 0},
-                                 {child_->error_output(), POLLIN, 0},
-                                 {wake_descriptor, POLLIN, 0}}};  // poll passes over a negative descriptor
+/// Waits for the worker's line, or for one of `wake` (then true), and moves bytes both ways.
+bool Swarm::exchange(std::chrono::milliseconds wait, std::span<int const> wake) {
+  std::vector<pollfd> watched{{line_.number(), static_cast<short>(line_.unsent() ? POLLIN | POLLOUT : POLLIN), 0},
+                              {child_->error_output(), POLLIN, 0}};
+  for (int const descriptor : wake) watched.push_back({descriptor, POLLIN, 0});  // poll passes over a negative one
   auto const since = SteadyClock::now();
   ::poll(watched.data(), watched.size(), static_cast<int>(std::min<std::int64_t>(wait.count(), 3'600'000)));
   // Only what was waited for counts: not the time in which we did something else, or were stopped ourselves.
@@ -128,7 +127,7 @@ bool Swarm::exchange(std::chrono::milliseconds wait, int wake_descriptor) {
     auto open = line_.receive();
     closed_ = !open || !open.value();
   }
-  return watched[2].revents != 0;
+  return std::any_of(watched.begin() + 2, watched.end(), [](pollfd const& one) { return one.revents != 0; });
 }
 
 /// Turns what has come into events, and judges silence and the line's end.
@@ -271,7 +270,7 @@ void Swarm::stop() {
       end("it did not end when asked");
       break;
     }
-    exchange(left, -1);
+    exchange(left, {});
     settle();
     if (!ended_ && events_.size() >= events_max) end("it did not stop talking when asked to end");
   }

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -66,12 +67,15 @@ class Swarm {
   Result<void> pause(std::string const& job);
   Result<void> resume(std::string const& job);
 
-  /// The next event, or nothing after `wait` or once `wake_descriptor` is readable.
-  Result<std::optional<SwarmEvent>> next(std::chrono::milliseconds wait, int wake_descriptor = -1);
+  /// The next event, or nothing after `wait` or once one of `wake` is readable; negative descriptors never are.
+  Result<std::optional<SwarmEvent>> next(std::chrono::milliseconds wait, std::span<int const> wake = {});
 
   /// Asks the worker to end, gives it a few seconds, then kills it.
   void stop();
   pid_t worker() const { return child_->id(); }
+  /// Readable when the worker has said something: for who waits for several.
+  int line() const { return line_.number(); }
+  bool has_more_to_tell_it() const { return line_.unsent(); }
   /// "libtorrent 2.0.8.0", once the worker has said hello.
   std::string const& engine() const { return engine_; }
 
@@ -101,7 +105,7 @@ class Swarm {
   Result<Known*> known(std::string const& job);
   Result<void> take_buffered();
   void settle();
-  bool exchange(std::chrono::milliseconds wait, int wake_descriptor);
+  bool exchange(std::chrono::milliseconds wait, std::span<int const> wake);
   void end(std::string why);
 
   SwarmSettings settings_;

@@ -111,6 +111,44 @@ def test_one_torrent_at_a_time_and_the_metadata_of_all_at_once(world):
     sound(world)
 
 
+def nobodys(world, name):
+    """A torrent that a dead tracker keeps from being given up at once."""
+    harness.write_bytes(world.folder / f"{name}.bin", 50_000, name)
+    return peers.make_torrent(world, world.folder / f"{name}.bin", "v1", trackers=[f"http://127.0.0.1:{harness.free_port('127.0.0.1')}/announce"])
+
+
+def test_what_nobody_seeds_gives_its_place_to_what_somebody_does(world):
+    seeded = leak(world)
+    dead, torrent = nobodys(world, "dead"), peers.make_torrent(world, seeded / "leak", "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    settings = world.settings('[torrents]\nmax_active = 1\nturn = "2s"\n')
+    # The second time both are dead: turns in vain are added up, though none is as long as the timeout.
+    for other, timeout, states in ((torrent, "7s", ["complete", "failed"]), (nobodys(world, "gone"), "3s", ["failed", "failed"])):
+        world.impound("fetch", dead.path, other.path, "--peer", peer.address, "--timeout", timeout, "--allow-net", "127.0.0.1/32", "--config", settings, code=1)
+        results = world.of_kind("acquisition.result")[-2:]
+        assert [result["body"]["state"] for result in results] == states, results
+        assert results[1]["body"]["reason"] == "deadline" and "no new byte for" in results[1]["body"]["detail"], results
+    told = [(entry["kind"], entry["of"]) for entry in world.entries() if entry["kind"].startswith("limit.") and entry["body"]["limit"] == "active_torrents"]
+    gave, = [entry for entry in world.of_kind("limit.reached") if entry["of"] == results[0]["of"] and "its turn comes again" in entry["body"]["doing"]]
+    assert told.count(("limit.reached", gave["of"])) == told.count(("limit.left", gave["of"])) == 1, "turns are told once"
+    sound(world)
+
+
+def test_magnets_are_looked_up_some_at_a_time(world):
+    seeded = leak(world)
+    torrent = peers.make_torrent(world, seeded / "leak", "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    magnets = [f"magnet:?xt=urn:btih:{40 * digit}&tr=http://127.0.0.1:{harness.free_port('127.0.0.1')}/announce" for digit in "12"]
+    settings = world.settings('[torrents]\nmax_lookups = 1\nmetadata_timeout = "2s"\n')
+    world.impound("fetch", *magnets, torrent.magnet(), "--peer", peer.address, "--allow-net", "127.0.0.1/32", "--config", settings, code=1)
+    kinds = [entry["kind"] for entry in world.entries() if entry["kind"] in ("acquisition.metadata", "acquisition.result")]
+    assert kinds == ["acquisition.result", "acquisition.result", "acquisition.metadata", "acquisition.result"], kinds
+    assert [result["body"].get("reason") for result in world.of_kind("acquisition.result")] == ["no_metadata", "no_metadata", None]
+    sound(world)
+
+
 def test_those_that_wait_are_taken_up_by_the_next_run(world):
     torrents = []
     for number, name in enumerate(("first", "second")):
@@ -160,7 +198,7 @@ def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
 
 
 def test_selections_that_make_no_sense_are_refused(world):
-    for wrong in ('include = [""]', "max_active = 0", "max_active = 1000", 'exclude = "x"', 'include = ["' + "x" * 201 + '"]'):
+    for wrong in ('include = [""]', "max_active = 0", "max_active = 1000", "max_lookups = 0", "max_lookups = 1001", 'turn = "soon"', 'exclude = "x"', 'include = ["' + "x" * 201 + '"]'):
         done = world.refused(2, "fetch", "0" * 40, "--config", world.settings(f"[torrents]\n{wrong}\n"))
         assert "torrents." + wrong.split(" ")[0] in done.err, done
 

@@ -2,6 +2,8 @@
 """watch: from a paste to a verified exhibit, each thing once."""
 import gzip
 import json
+import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -118,6 +120,34 @@ def test_a_second_run_takes_nothing_twice(world):
     assert kinds.count("acquisition.attempt") == kinds.count("acquisition.result") == 1, kinds
     assert harness.tree(world.vault / "objects").keys() >= objects.keys()
     assert world.verify()["ok"] is True
+
+
+def test_a_worker_that_dies_with_nothing_to_do_is_told_at_once_and_of_no_torrent(world):
+    seeded, torrent, peer = leak(world)
+    profile = world.folder / "often.toml"
+    profile.write_text(open(harness.PROFILE, encoding="utf-8").read().replace("interval = 60", "interval = 1"))
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "text": magnet_paste(torrent, peer)}])
+    world.init()
+    running = world.start_impound("watch", "--config", settings(world, site, profile=str(profile), interval="1s"))
+    harness.wait_until(lambda: "acquisition.result" in world.kinds(), 60, "the first torrent")
+    worker, = [int(pid.name) for pid in pathlib.Path("/proc").iterdir()
+               if pid.name.isdigit() and (pid / "comm").read_text().strip() == "impound-swarm-w" and f"/{running.process.pid}\n" in f"/{ppid(pid)}\n"]
+    os.kill(worker, signal.SIGKILL)
+    harness.wait_until(lambda: "worker.ended" in world.kinds(), 30, "its end, with nothing to do")
+    second = world.folder / "second"
+    harness.write_bytes(second / "more" / "2.eml", 60_000, "second")
+    more = peers.make_torrent(world, second / "more", "v1")
+    site.post("zzTop123", magnet_paste(more, peers.seeder(world, more, second, host="127.0.0.3")), title="Part two")
+    harness.wait_until(lambda: world.kinds().count("acquisition.result") == 2, 60, "the second torrent")
+    assert running.stop(signal.SIGTERM) == 0, running.output()
+    ended, = world.of_kind("worker.ended")
+    assert ended["body"]["pid"] == worker and "active" not in ended["body"], ended
+    assert [result["body"]["state"] for result in world.of_kind("acquisition.result")] == ["complete", "complete"]
+    assert world.verify()["ok"] is True
+
+
+def ppid(process):
+    return (process / "stat").read_text().rpartition(") ")[2].split()[1]
 
 
 def test_a_torrent_link_is_captured_and_acquired(world):

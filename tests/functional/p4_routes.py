@@ -133,6 +133,9 @@ def test_torrents_are_not_taken_by_a_route_that_does_not_allow_them(world):
     assert 'route "tor" takes no torrents' in told and "allow_torrents" in told, told
     source = f'[[source]]\nname = "pastebin"\nprofile = "{harness.PROFILE}"\nbase_url = "http://127.0.0.1:1"\nacquire = "all"\n'
     assert 'source "pastebin"' in world.refused(2, "watch", "--once", "--config", world.settings(text + source)).err
+    named = '[network]\ndefault_route = "vpn"\n[route.vpn]\nproxy = "socks5h://127.0.0.9:9050"\nallow_torrents = true\n'
+    told = world.refused(2, "fetch", "c9e15763f722f23e98a29decdfae341b98d53056", "--peer", "seed.example:6881", "--config", world.settings(named)).err
+    assert "seed.example:6881" in told and "Give its address" in told, told
     assert len(world.entries()) == size
 
 
@@ -211,6 +214,40 @@ def test_the_same_torrent_without_a_proxy_is_counted(world):
     allowed = [word for net in (f"127.0.0.2/32:{seed}", "127.0.0.40/31") for word in ("--allow-net", net)]
     world.impound("fetch", magnet, *allowed, seconds=90)
     assert outside.counted()[1] > 10, outside.counted()
+
+
+def test_two_sources_each_by_its_own_route_in_one_run(world):
+    """One finds a torrent whose seed only the direct way reaches, the other one whose seed only the proxy knows."""
+    outside = Outside(world)
+    torrents = {}
+    for number, name in ((2, "direct"), (3, "tunnel")):
+        seeded = world.folder / f"seeded-{name}"
+        harness.write_bytes(seeded / name / "list.csv", 200_000, name)
+        torrents[name] = peers.make_torrent(world, seeded / name, "v1")
+        for path in (seeded, *seeded.rglob("*"), torrents[name].path):
+            path.chmod(0o755)
+        _, port = outside.start("seeder", torrents[name].path, seeded, "--listen", f"127.0.0.{number}:0")
+        torrents[name].seed = f"127.0.0.{number}:{port}"
+    sites = {name: world.pastes([{"key": "0CeaNm8Y", "title": name, "text": f"{torrents[name].magnet()}&x.pe={torrents[name].seed}&x.pe=seed.example:1"}], host=host)
+             for name, host in (("direct", "127.0.0.7"), ("tunnel", "127.0.0.8"))}
+    proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0")
+    world.init()
+    rule = "table inet past {\ncounter past { }\nchain out { type filter hook output priority 0; meta skuid 0 ip daddr { 127.0.0.3, 127.0.0.8 } counter name past\n}\n}\n"
+    subprocess.run(["nft", "-f", "-"], input=rule, text=True, check=True)
+    text = (f'[network]\nallow_net = ["127.0.0.0/8"]\n[route.tunnel]\nproxy = "socks5h://127.0.0.9:{port}"\nallow_torrents = true\n'
+            '[torrents]\nmetadata_timeout = "30s"\n' + sites["direct"].source(name="direct") + sites["tunnel"].source(name="tunnel", route="tunnel"))
+    world.impound("watch", "--once", "--config", world.settings(text), seconds=90)
+    attempts = {attempt["id"]: attempt["body"] for attempt in world.of_kind("acquisition.attempt")}
+    assert {attempt["info_hash_v1"]: attempt["route"] for attempt in attempts.values()} == {torrents[name].v1: name for name in torrents}
+    assert all(result["body"]["state"] == "complete" for result in world.of_kind("acquisition.result")), world.of_kind("acquisition.result")
+    refused = {body["route"]: body.get("addresses_refused") for body in attempts.values()}
+    assert refused == {"direct": None, "tunnel": ["seed.example:1"]}, "a name that a proxy is not asked for is told"
+    asked = {json.loads(line)["connect"] for line in proxy.output().splitlines()[1:]}
+    assert asked == {torrents["tunnel"].seed, f"127.0.0.8:{sites['tunnel'].port}"}, asked
+    out = subprocess.run(["nft", "-j", "list", "counters", "table", "inet", "past"], capture_output=True, text=True, check=True).stdout
+    past, = [one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one]
+    assert past == 0, past
+    assert world.verify()["ok"] is True
 
 
 def test_with_a_dead_proxy_nothing_goes_out(world):

@@ -76,7 +76,7 @@ def test_the_corpus_of_torrents_good_and_bad_writes_nothing_outside_staging(worl
     world.impound("fetch", *[corpus / name for name in taken], "--timeout", "2s", "--config", config, code=1, seconds=200)
     assert set(world.folder.iterdir()) == outside
     assert not [path for path in world.folder.rglob("*") if path.is_symlink()]
-    assert list((world.vault / "staging" / "swarm").iterdir()) == []
+    assert [path for path in (world.vault / "staging" / "swarm").rglob("*") if path.name != "direct"] == []
     results = [entry["body"] for entry in world.of_kind("acquisition.result")]
     assert len(world.of_kind("acquisition.attempt")) == len(results)
     assert not [body for body in results if body["files_sealed"]], "there was nobody to have payload from"

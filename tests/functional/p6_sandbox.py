@@ -87,7 +87,7 @@ def reached_by_hostile_worker(world, abi):
     names = {str(path.relative_to(world.folder)).split("/")[1] for path in kept}
     assert {"vault.toml", "log", "objects", "journal.0", ".local", ".config"} <= names, names
     before = {path: path.read_bytes() for path in kept}
-    staging = world.vault / "staging" / "swarm"
+    staging = world.vault / "staging" / "swarm" / "direct"
     (staging / "targets").write_text("\n".join([str(abi), *map(str, kept), "/etc/shadow", "/etc/passwd"]) + "\n")
     with_worker(world, "hostile_worker")
     fetch = world.start_impound("fetch", "c9e15763f722f23e98a29decdfae341b98d53056", "--peer", "127.0.0.1:9")

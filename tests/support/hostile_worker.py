@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Takes impound-swarm-worker's place beside a copy of impound, and does what the file `orders` beside it says.
 
-    u32 LE length | CBOR map {"t": type, …}     over the socket at descriptor 3; the working folder is staging/swarm
+    u32 LE length | CBOR map {"t": type, …}     over the socket at descriptor 3; the working folder is staging/swarm/<route>
 
 `orders` is JSON: {"do": one of the functions below, "info": hex of an info dict, "payload": {index: hex}}. What it has
 done is appended to `done` beside it, a line each, so that a test can tell that it was there."""
@@ -178,13 +178,13 @@ def climbing_path():
     given = job()
     metadata_was_given = "with_torrent" in given and given["with_torrent"]
     note(f"metadata {metadata_was_given}")
-    file_done(given, 0, ORDERS["paths"][0], len(PAYLOAD[0]), "../../../vault.toml")
+    file_done(given, 0, ORDERS["paths"][0], len(PAYLOAD[0]), "../../../../vault.toml")
 
 
 def folder_that_is_a_link():
     hello()
     given = job()
-    os.symlink("../../..", given["folder"] + "/out")
+    os.symlink("../../../..", given["folder"] + "/out")
     for index, path in enumerate(ORDERS["paths"]):
         file_done(given, index, path, len(PAYLOAD[index]), "out/" + ORDERS["steal"])
     done(given)
@@ -263,7 +263,7 @@ def keeps_descriptors():
     mapped = mmap.mmap(kept[1], len(PAYLOAD[1]))
     os.close(kept[1])
     done(given)
-    objects = [pathlib.Path("../../objects", digest[:2], digest) for digest in (hashlib.sha256(content).hexdigest() for content in PAYLOAD.values())]
+    objects = [pathlib.Path("../../../objects", digest[:2], digest) for digest in (hashlib.sha256(content).hexdigest() for content in PAYLOAD.values())]
     while not all(place.exists() for place in objects):
         time.sleep(0.001)
     os.pwrite(kept[0], b"X" * 100, 0)

@@ -29,6 +29,11 @@ TEST_CASE("a person goes before what was found") {
   CHECK(order_of({{"a", "x"}, {"b", "y"}, {"z", "", true}}) == "zab");
 }
 
+TEST_CASE("who had a turn in vain comes after those that had none, a person too") {
+  CHECK(order_of({{"a", "x", false, 1}, {"b", "y"}, {"p", "", true, 2}, {"c", "x", false, 1}, {"q", "", true, 1}}) ==
+        "bqacp");
+}
+
 TEST_CASE("causes take turns, so that one paste with many torrents holds nobody up") {
   CHECK(order_of({{"a", "x"}, {"b", "x"}, {"c", "x"}, {"d", "y"}, {"e", "z"}}) == "adebc");
   CHECK(order_of({{"a", "x"}, {"b", "y"}}, {"x", "x", "y"}) == "ba");

@@ -195,7 +195,7 @@ TEST_CASE("a job is paused, resumed and removed") {
 
 TEST_CASE("a v2 torrent whose folder holds one file keeps the folder's name, though libtorrent drops it") {
   if (!have_peers()) return;
-  for (std::size_t const size : {9, 100'000}) {
+  for (std::size_t const size : {9u, 100'000u}) {
     INFO(size);
     World world;
     write_file(world.folder() / "payload" / "list.csv", random_bytes(size, 3));

@@ -1,6 +1,8 @@
 // The worker may be taken over by what it parses: whatever it says then, the agent's side keeps its head.
 #include <sys/stat.h>
 
+#include <array>
+
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "world.h"
@@ -133,7 +135,7 @@ TEST_CASE("next() returns when its descriptor is readable") {
   Descriptor const write_end{wake[1]};
   REQUIRE(::write(write_end.number(), "x", 1) == 1);
   auto const begun = std::chrono::steady_clock::now();
-  CHECK_FALSE(swarm->next(60s, read_end.number()).value());
+  CHECK_FALSE(swarm->next(60s, std::array{-1, read_end.number()}).value());
   CHECK(std::chrono::steady_clock::now() - begun < 30s);
 }
 
