@@ -77,6 +77,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   // Beyond this line packets may leave: the attempt is durable.
 
   Running running{.attempt = attempt, .lane = *lane, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
+  running.number = ++begun_;
   running.metadata_only = wanted.metadata_only;
   running.by_person = wanted.by.has_value();
   running.taken_up = begun.taken_up;

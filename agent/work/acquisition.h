@@ -114,6 +114,7 @@ class Acquisitions {
     std::string cause{};    // the entry that named it, "" for none
     FileSelection selection{};
     std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
+    std::uint64_t number = 0;             // in the order they began
     bool slot = false;                    // its payload may come
     unsigned turns = 0;                   // slots that it gave back without a byte
     std::int64_t last_byte_us = 0;        // or the beginning of its slot
@@ -215,6 +216,7 @@ class Acquisitions {
   Routes const& routes_;
   Terminal& terminal_;
   std::map<std::string, SwarmLane> lanes_;  // by route
+  std::uint64_t begun_ = 0;                 // so far
   std::size_t next_lane_ = 0;               // that is waited on; its turn in hear()
   std::map<std::string, Running> running_;  // by job id, which is the attempt's
   std::vector<AcquisitionOutcome> outcomes_;

@@ -75,7 +75,7 @@ std::set<std::string> Acquisitions::lookups_to_begin() const {
     if (running.in_worker)
       active.push_back(running.cause);
     else
-      waiting.push_back({id, running.cause, running.by_person});
+      waiting.push_back({id, running.cause, running.by_person, 0, running.number});
   }
   std::set<std::string> begin;
   while (active.size() < settings_.lookups_max) {
@@ -131,7 +131,8 @@ Result<void> Acquisitions::give_slots() {
   for (auto const& one : running_) {
     Running const& running = one.second;
     if (running.slot) active.push_back(running.cause);
-    if (waits_for_one(one)) waiting.push_back({one.first, running.cause, running.by_person, running.turns});
+    if (waits_for_one(one))
+      waiting.push_back({one.first, running.cause, running.by_person, running.turns, running.number});
   }
   std::string why;
   while (auto const next = next_in_queue(waiting, active)) {

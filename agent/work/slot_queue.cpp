@@ -11,12 +11,13 @@ std::optional<std::size_t> next_in_queue(std::vector<Queued> const& waiting, std
   std::map<std::string_view, std::size_t> slots;
   for (std::string const& cause : active) ++slots[cause];
   auto const rank = [&](Queued const& one) {
-    return std::tuple{one.turns, !one.by_person, slots[one.cause], std::cref(one.id)};
+    return std::tuple{one.turns, !one.by_person, slots[one.cause], one.number, std::cref(one.id)};
   };
   auto const next = std::min_element(waiting.begin(), waiting.end(), [&](Queued const& a, Queued const& b) {
-    auto const [turns_a, later_a, slots_a, id_a] = rank(a);
-    auto const [turns_b, later_b, slots_b, id_b] = rank(b);
-    return std::tie(turns_a, later_a, slots_a, id_a.get()) < std::tie(turns_b, later_b, slots_b, id_b.get());
+    auto const [turns_a, later_a, slots_a, number_a, id_a] = rank(a);
+    auto const [turns_b, later_b, slots_b, number_b, id_b] = rank(b);
+    return std::tie(turns_a, later_a, slots_a, number_a, id_a.get()) <
+           std::tie(turns_b, later_b, slots_b, number_b, id_b.get());
   });
   return static_cast<std::size_t>(next - waiting.begin());
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +14,11 @@
 namespace impound::agent {
 
 struct Queued {
-  std::string id;     // of the attempt: those of one process sort by age
+  std::string id;
   std::string cause;  // what named it; "" for a person's command
   bool by_person = false;
-  unsigned turns = 0;  // slots that it gave back without a byte
+  unsigned turns = 0;        // slots that it gave back without a byte
+  std::uint64_t number = 0;  // in the order they came; ids of one millisecond have none
 };
 
 /// The place in `waiting` of the next one; nothing when nobody waits. `active`: the causes of those that have a slot.

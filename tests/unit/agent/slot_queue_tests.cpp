@@ -21,6 +21,7 @@ std::string order_of(std::vector<Queued> waiting, std::vector<std::string> activ
 }  // namespace
 
 TEST_CASE("the oldest goes first") {
+  CHECK(order_of({{"a", "x", false, 0, 3}, {"b", "x", false, 0, 1}, {"c", "x", false, 0, 2}}) == "bca");
   CHECK(order_of({{"b", "x"}, {"a", "x"}, {"c", "x"}}) == "abc");
   CHECK(order_of({}).empty());
 }
