@@ -96,8 +96,10 @@ class Fetch {
       if (!torrent) {
         worst = ExitCode::failed;
       } else {
-        IMPOUND_TRY(begun, begin(std::move(*torrent)));
-        worst = worse(worst, begun);
+        auto const begun = begin(std::move(*torrent));
+        // Its open attempt took a route that is gone, or the like: the other targets are taken all the same.
+        if (!begun && (begun.error().code != Code::usage || order_.targets.size() == 1)) return begun.error();
+        worst = worse(worst, begun ? begun.value() : tell(begun.error()));
       }
     }
     while (!acquisitions_.idle() && !interrupt_.asked()) {

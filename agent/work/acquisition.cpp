@@ -276,6 +276,8 @@ std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(Running
                                            std::to_string(settings_.torrent_files_max)};
   if (std::any_of(metainfo.files.begin(), metainfo.files.end(), [](auto const& file) { return file.symlink; }))
     return std::pair{"refused_limits", "it contains symbolic links, which this version does not take"};
+  if (payload_files(metainfo) == 0)
+    return std::pair{"refused_limits", "all its files are padding, or have the name of padding, which is not taken"};
   auto const free = session_.disk().free_bytes();
   std::uint64_t const wanted = wanted_bytes(running);
   // What an earlier run left in staging is counted twice here: asking for too much room is the safe side.

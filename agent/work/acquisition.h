@@ -185,6 +185,7 @@ class Acquisitions {
   Result<void> on(SwarmLane& lane, fetchers::Failed const& event);
   Result<void> on(SwarmLane& lane, fetchers::Incident const& event);
   Result<void> on(SwarmLane& lane, fetchers::Ended const& event);
+  Result<void> record_upload(std::uint64_t sent_payload_bytes);
   Result<void> record_death(SwarmLane const& lane, fetchers::Ended const& event, pid_t pid,
                             JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);

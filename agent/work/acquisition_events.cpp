@@ -12,6 +12,8 @@ using evidence::EntryDraft;
 
 namespace {
 
+constexpr std::size_t events_heard_max = 5'000;  // of one worker, at a time
+
 std::string does_not_start(fetchers::Ended const& event) {
   return std::string{worker_does_not_start} + shown(event.error_tail, 500);
 }
@@ -43,9 +45,10 @@ Result<void> Acquisitions::hear(std::chrono::milliseconds wait, int wake_descrip
   for (std::size_t i = 1; i < lanes.size(); ++i) wake.push_back(lanes[i]->swarm->line());
   for (SwarmLane* const lane : lanes) {
     IMPOUND_TRY(event, lane->swarm->next(lane == lanes.front() ? wait : std::chrono::milliseconds{0}, wake));
-    while (event) {
+    // A worker that never stops talking keeps neither the others nor a signal waiting.
+    for (std::size_t heard = 0; event; ++heard) {
       IMPOUND_CHECK(std::visit([&](auto const& one) { return on(*lane, one); }, *event));
-      if (!lane->runs()) break;
+      if (!lane->runs() || heard == events_heard_max) break;
       IMPOUND_TRY(more, lane->swarm->next(std::chrono::milliseconds{0}));
       event = std::move(more);
     }
@@ -101,11 +104,13 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Tried const& event) {
   return ok();
 }
 
-Result<void> Acquisitions::on(SwarmLane&, fetchers::Done const& event) {
+Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Done const& event) {
+  if (event.uploaded_payload > 0) return on(lane, fetchers::Incident{event.uploaded_payload});
   return finish(event.job, {"", "", event.downloaded_payload, event.uploaded_payload});
 }
 
-Result<void> Acquisitions::on(SwarmLane&, fetchers::Failed const& event) {
+Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Failed const& event) {
+  if (event.uploaded > 0) return on(lane, fetchers::Incident{event.uploaded});
   Running const* const running = find(event.job);
   if (running == nullptr) return ok();
   bool const ours = !running->refused_reason.empty();
@@ -113,18 +118,24 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Failed const& event) {
                             ours ? running->refused_detail : event.detail, event.downloaded, event.uploaded});
 }
 
-Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Incident const& event) {
+Result<void> Acquisitions::record_upload(std::uint64_t sent_payload_bytes) {
   IMPOUND_CHECK(
       session_.recorder().record(EntryDraft{"incident.raised",
                                             {{"what", "payload was sent to a peer; the swarm session was stopped"},
-                                             {"sent_payload_bytes", json_number(event.sent_payload_bytes)}},
+                                             {"sent_payload_bytes", json_number(sent_payload_bytes)}},
                                             {},
                                             {},
                                             {},
                                             {},
                                             {}}));
-  terminal_.say("INCIDENT    " + std::to_string(event.sent_payload_bytes) +
+  terminal_.say("INCIDENT    " + std::to_string(sent_payload_bytes) +
                 " payload bytes were sent to a peer; the swarm session was stopped");
+  return ok();
+}
+
+/// What a worker's session has sent to peers: nothing, or it is stopped with all its torrents.
+Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Incident const& event) {
+  IMPOUND_CHECK(record_upload(event.sent_payload_bytes));
   std::vector<std::string> jobs;
   for (auto const& [id, running] : running_)
     if (&running.lane == &lane) jobs.push_back(id);
@@ -189,7 +200,16 @@ Result<void> Acquisitions::record_death(SwarmLane const& lane, fetchers::Ended c
 
 void Acquisitions::interrupt() {
   for (auto& [name, lane] : lanes_) {
-    if (lane.runs()) lane.swarm->stop();
+    if (!lane.runs()) continue;
+    lane.swarm->stop();
+    // What it still had to say is of no interest any more, but for one thing.
+    while (true) {
+      auto const event = lane.swarm->next(std::chrono::milliseconds{0});
+      if (!event || !event.value()) break;
+      if (auto const* incident = std::get_if<fetchers::Incident>(&*event.value()); incident != nullptr)
+        if (auto const told = record_upload(incident->sent_payload_bytes); !told)
+          spdlog::error("incident=upload record={}", line(told.error()));
+    }
     lane.swarm.reset();
   }
 }

@@ -93,6 +93,7 @@ std::set<std::string> Acquisitions::lookups_to_begin() const {
 Result<void> Acquisitions::end_turns(std::size_t waiting) {
   std::int64_t const now = session_.clock().boot_us();
   std::int64_t const turn_us = std::chrono::microseconds{settings_.turn}.count();
+  std::vector<std::string> over;  // and in no worker that could end them
   for (auto& [id, running] : running_) {
     if (waiting == 0) break;
     if (!running.slot || !running.refused_reason.empty() || now - running.last_byte_us < turn_us) continue;
@@ -109,12 +110,19 @@ Result<void> Acquisitions::end_turns(std::size_t waiting) {
         running.in_vain_us / 1'000'000 >= static_cast<std::int64_t>(*running.job.idle_timeout_s)) {
       running.refused_reason = "deadline";
       running.refused_detail = "no new byte for " + std::to_string(running.in_vain_us / 1'000'000) + " s";
-      IMPOUND_CHECK(end_in_swarm(id));
+      if (running.in_worker)
+        IMPOUND_CHECK(end_in_swarm(id));
+      else
+        over.push_back(id);
       continue;
     }
     if (running.turns == 1)
       IMPOUND_CHECK(let_wait(running, "no new byte for " + std::to_string(settings_.turn.count()) +
                                           " s, and others wait; its turn comes again"));
+  }
+  for (std::string const& id : over) {
+    Running const& running = running_.at(id);
+    IMPOUND_CHECK(finish(id, {running.refused_reason, running.refused_detail, 0, 0}));
   }
   return ok();
 }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t batch_files_max = 1000;
 constexpr std::size_t tried_bytes_max = 16 * 1024;
+constexpr std::uint64_t disk_full_below = 64u << 20;
+constexpr std::size_t incidents_max = 20;  // told one by one, of one acquisition
 
 /// A line of the file list; without a digest the file is not there.
 Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t size, std::string const& sha256,
@@ -59,7 +61,10 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   terminal_.clear();
 
   // Beyond this line the bytes no longer change: the worker has let go of the torrent's files.
-  if (ending.reason == "disk_full") session_.disk_full("acquiring a torrent");
+  // Only a disk that is full by our own eyes is a reason to hold new work and to give the reserve back.
+  auto const free = session_.disk().free_bytes();
+  if (ending.reason == "disk_full" && free && free.value() < std::max(settings_.disk_reserve, disk_full_below))
+    session_.disk_full("acquiring a torrent");
   IMPOUND_TRY(kept, seal_payload(running));
   IMPOUND_TRY(file_list, seal_file_list(running, kept));
 
@@ -89,7 +94,11 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
                           "acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
-  for (std::string const& why : kept.refused)
+  std::size_t const refused = kept.refused.size();
+  for (std::size_t i = 0; i < std::min(refused, incidents_max); ++i) {
+    std::string why = kept.refused[i];
+    if (i + 1 == incidents_max && refused > incidents_max)
+      why = "and " + std::to_string(refused - i) + " more, the first of them: " + why;
     IMPOUND_CHECK(session_.recorder().record(
         EntryDraft{"incident.raised",
                    {{"what", "a file of an acquisition could not be sealed"}, {"detail", shown(why, 500)}},
@@ -98,6 +107,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                    {},
                    {},
                    {}}));
+  }
 
   session_.past().close(running.attempt);
   if (state == "complete" && left_out > 0) {
@@ -229,6 +239,8 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
   std::string lines = kept.lines;
   for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i) {
     fetchers::TorrentFile const& file = running.metainfo->files[i];
+    if (file.pad_by_name)
+      lines += file_line(file.path_bytes, i, file.size, "", "", "its name is that of padding").dump() + "\n";
     if (file.pad || kept.listed.contains(i)) continue;
     auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
     Json const one = before == running.sealed_before.end()

@@ -320,12 +320,17 @@ Result<void> Watcher::acquire(State& state, TorrentTarget target, EntryId const&
   wanted.route = state.source->settings.route;
   wanted.case_name = state.source->settings.case_name;
   wanted.timeout = settings_.torrent_timeout;
-  IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
-  if (begun.held)
+  auto const begun = acquisitions_.begin(std::move(wanted));
+  if (!begun && begun.error().code == Code::usage) {  // its open attempt took a route that is gone: only it waits
+    terminal_.say("not taken   " + text(hashes) + ": " + line(begun.error()));
+    return ok();
+  }
+  if (!begun) return begun.error();
+  if (begun.value().held)
     terminal_.say("held        " + text(hashes));
-  else if (begun.erased)
-    terminal_.say("erased      " + text(hashes) + ", by order: entry " + begun.erased->text());
-  else if (!begun.running_already)
+  else if (begun.value().erased)
+    terminal_.say("erased      " + text(hashes) + ", by order: entry " + begun.value().erased->text());
+  else if (!begun.value().running_already)
     terminal_.say("acquiring   " + text(hashes));
   return ok();
 }

@@ -38,12 +38,11 @@ bool has_attribute(BencodeValue const& file, char attribute) {
   return attributes && attributes->text().find(attribute) != std::string_view::npos;
 }
 
-/// By BEP 47, or by the names that BitComet and old makers of torrents gave to padding.
-bool is_pad(BencodeValue const& file, std::vector<std::string> const& components) {
-  if (has_attribute(file, 'p')) return true;
-  return std::any_of(components.begin(), components.end(), [](std::string const& one) {
-    return one == ".____padding_file" || one.starts_with("_____padding_file");
-  });
+/// BitComet's name for padding, which libtorrent takes for it wherever it stands in a path. No other name makes
+/// padding: under .____padding_file/ there may be anything.
+bool named_as_pad(std::vector<std::string> const& components) {
+  return std::any_of(components.begin(), components.end(),
+                     [](std::string const& one) { return one.find("_____padding_file_") != std::string::npos; });
 }
 
 Result<std::uint64_t> size_of(BencodeValue const& file) {
@@ -109,7 +108,9 @@ Result<std::vector<TorrentFile>> v1_files(BencodeValue const& info, std::string 
     IMPOUND_TRY(size, size_of(*entry));
     IMPOUND_TRY(components, components_of(*entry, name));
     TorrentFile file{{}, std::move(components), size, false, has_attribute(*entry, 'l')};
-    file.pad = is_pad(*entry, file.components);
+    bool const marked = has_attribute(*entry, 'p');
+    file.pad_by_name = !marked && named_as_pad(file.components);
+    file.pad = marked || file.pad_by_name;
     IMPOUND_CHECK(set_path(file, limits));
     IMPOUND_CHECK(append(files, std::move(file), limits));
   }

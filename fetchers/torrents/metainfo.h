@@ -39,9 +39,10 @@ struct TorrentFile {
   std::string path_bytes;               // components joined by '/', with the torrent's name in front if it has a folder
   std::vector<std::string> components;  // the same, one by one
   std::uint64_t size = 0;
-  bool pad = false;                     // BEP 47 attribute p, or the name pad files have by custom
+  bool pad = false;                     // BEP 47 attribute p, or BitComet's name for it
   bool symlink = false;                 // BEP 47 attribute l
   std::optional<Sha256> pieces_root{};  // BEP 52; absent in v1 alone and for an empty file
+  bool pad_by_name = false;             // by that name alone: it may hide something, and libtorrent does not take it
 };
 
 struct Metainfo {

@@ -234,6 +234,7 @@ Result<void> Swarm::take(Failed const& message) {
 }
 
 Result<void> Swarm::take(Incident const& message) {
+  if (std::exchange(incident_, true)) return untrue("payload was sent, twice");
   events_.emplace_back(message);
   return ok();
 }

@@ -115,6 +115,7 @@ class Swarm {
   std::deque<SwarmEvent> events_;
   std::string engine_;
   bool greeted_ = false;
+  bool incident_ = false;
   bool stopping_ = false;
   bool closed_ = false;  // the worker closed its side; what it said before is still read
   bool ended_ = false;

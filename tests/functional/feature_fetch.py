@@ -104,6 +104,22 @@ def test_names_that_are_no_text_come_home_with_their_raw_bytes(world):
     assert world.verify()["ok"] is True
 
 
+def test_nothing_hides_under_a_name_that_padding_has(world):
+    """What is padding is not downloaded: a real file with such a name is taken, or told."""
+    seeded, torrent, contents = peers.torrent_of_raw_names(world, [b"leak"], [([b".____padding_file", b"secret.7z"], 163_840), ([b"z.eml"], 20_000)])
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    world.impound("fetch", torrent.path, "--peer", peer.address)
+    shown = world.show(torrent.v1)
+    assert {bytes.fromhex(file["path_hex"]): file["sha256"] for file in shown["files"]} == contents, (shown, contents)
+    # BitComet's own name is padding for libtorrent, which takes it for zeros.
+    _, torrent, _ = peers.torrent_of_raw_names(world, [b"_____padding_file_x"], [([b"a.eml"], 163_840)])
+    world.impound("fetch", torrent.path, "--peer", peer.address, code=1)
+    result = world.of_kind("acquisition.result")[-1]["body"]
+    assert result["state"] == "failed" and "name of padding" in result["detail"], result
+    assert [file["sealed"] for file in world.show(torrent.v1)["files"]] == [False]
+
+
 def test_a_single_file(world):
     seeded = world.folder / "seeded"
     file = harness.write_bytes(seeded / "list.7z", 1_000_000, "list")

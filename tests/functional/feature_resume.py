@@ -44,6 +44,19 @@ def test_the_file_list_of_a_fetch_that_was_taken_up_is_whole(world):
     assert {bytes.fromhex(line["path_hex"]).decode(): line["sha256"] for line in listed} == harness.tree(seeded), listed
 
 
+def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(world):
+    seeded, torrent, peer = slow_torrent(world, rate=100_000)
+    world.init()
+    truth = set(harness.tree(seeded).values())
+    words = ["fetch", torrent.path, "--peer", peer.address]
+    interrupted(world, words, lambda: any(harness.sha256(file) in truth for file in (world.vault / "staging" / "swarm").rglob("*") if file.is_file()),
+                "the first whole file")
+    peer.running.stop()
+    world.impound(*words, "--timeout", "3s", code=1)
+    result, = world.of_kind("acquisition.result")
+    assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1, result
+
+
 def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):
     seeded, torrent, peer = slow_torrent(world, rate=0)
     served = world.folder / "served"

@@ -250,6 +250,36 @@ def test_two_sources_each_by_its_own_route_in_one_run(world):
     assert world.verify()["ok"] is True
 
 
+def test_a_peer_at_a_private_address_is_reached_by_the_proxy_when_a_person_names_it(world):
+    outside = Outside(world)
+    torrent, seed, _ = leak_of(world, outside)
+    proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0")
+    world.init()
+    outside.count(port)
+    # The magnet's own peer is at the same address and not named: its port stays shut.
+    world.impound("fetch", f"{torrent.magnet()}&x.pe=127.0.0.2:9", "--peer", f"127.0.0.2:{seed}", "--config", world.settings(tunnel(port)), seconds=60)
+    assert {json.loads(line)["connect"] for line in proxy.output().splitlines()[1:]} == {f"127.0.0.2:{seed}"}
+    assert outside.counted()[1] == 0, outside.counted()
+
+
+def test_a_torrent_whose_route_is_gone_holds_up_nothing_else(world):
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "list.csv", 100_000, "list")
+    torrent, other = peers.make_torrent(world, seeded / "leak", "v1"), peers.make_torrent(world, seeded / "leak", "v2")
+    seeded_list = peers.seeder(world, other, seeded / "leak")  # where libtorrent as a seed looks for a folder's one file
+    world.init()
+    gone = f'[network]\ndefault_route = "gone"\n[route.gone]\nproxy = "socks5h://127.0.0.9:{harness.free_port("127.0.0.9")}"\nallow_torrents = true\n'
+    first = world.start_impound("fetch", f"{torrent.magnet()}&tr=http://tracker.example/announce", "--config", world.settings(gone))
+    harness.wait_until(lambda: "acquisition.attempt" in world.kinds(), 30, "the attempt")
+    assert first.stop() in (1, 130), first.output()
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "text": torrent.magnet()}], host="127.0.0.8")
+    done = world.impound("watch", "--once", "--config", world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n{site.source()}'))
+    assert "not taken" in done.err and 'took the route "gone", which is gone' in done.err, done
+    assert world.of_kind("agent.stopped")[-1]["body"]["reason"] == "done" and world.of_kind("job.closed"), world.kinds()
+    done = world.impound("fetch", torrent.magnet(), other.magnet(), "--peer", seeded_list.address, code=2)
+    assert "which is gone" in done.err and world.of_kind("acquisition.result")[-1]["body"]["state"] == "complete", done
+
+
 def test_with_a_dead_proxy_nothing_goes_out(world):
     outside = Outside(world, hosts="127.0.0.40 tracker.example\n")
     torrent, seed, tracker = leak_of(world, outside)

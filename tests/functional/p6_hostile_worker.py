@@ -4,6 +4,7 @@ Another program stands beside a copy of impound under the worker's name (tests/s
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 
 import harness
@@ -272,6 +273,40 @@ def test_a_false_incident_stops_its_jobs_and_the_worker(world):
     assert starts(place) == 1 and incidents(world)[0]["sent_payload_bytes"] == 4096, incidents(world)
     assert result_of(world)["state"] == "failed"
     nothing_false(world, torrent)
+
+
+def test_no_flood_of_a_worker_fills_the_log(world):
+    for number, what in enumerate(("floods_with_incidents", "floods_with_false_files")):
+        torrent = Torrent(world, name=what)
+        if number == 0:
+            world.init()
+        replace_worker(world, torrent, what)
+        before = len(incidents(world))
+        world.impound("fetch", torrent.path, code=1)
+        assert 1 <= len(incidents(world)) - before <= 20, what
+    assert "1981 more" in incidents(world)[-1]["detail"], incidents(world)[-1]
+
+
+def test_an_upload_is_an_incident_however_it_is_said(world):
+    torrent = Torrent(world)
+    world.init()
+    place = replace_worker(world, torrent, "incident_at_stop")
+    fetch = world.start_impound("fetch", torrent.path)
+    harness.wait_until(lambda: "waits" in (place / "done").read_text() if (place / "done").exists() else False, 30, "the job")
+    assert fetch.stop(signal.SIGINT) == 130, fetch.output()
+    assert [one["sent_payload_bytes"] for one in incidents(world)] == [16_384]
+    replace_worker(world, torrent, "done_with_an_upload")
+    world.refused(1, "fetch", torrent.path)
+    assert [one["sent_payload_bytes"] for one in incidents(world)] == [16_384, 70_000]
+    assert result_of(world)["state"] != "complete", result_of(world)
+
+
+def test_a_disk_that_has_room_is_not_full_because_a_worker_says_so(world):
+    torrent = Torrent(world)
+    world.init()
+    replace_worker(world, torrent, "false_disk_full")
+    world.refused(1, "fetch", torrent.path, "--config", world.settings("[limits]\ndisk_reserve = 0\n"))
+    assert result_of(world)["reason"] == "disk_full" and not world.of_kind("limit.reached")
 
 
 def test_metadata_that_the_limits_refuse_stays_refused_when_the_worker_dies_with_it(world):

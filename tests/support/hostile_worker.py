@@ -318,6 +318,44 @@ def refused_metadata_and_gone():
     note("metadata given")
 
 
+def floods_with_incidents():
+    hello()
+    job()
+    for _ in range(5_000):
+        say("incident", sent_payload_bytes=0)
+    until_told_to_stop()
+
+
+def floods_with_false_files():
+    hello()
+    given = job()
+    for _ in range(2_000):
+        file_done(given, 1, "x", 5, "y")
+    done(given)
+
+
+def done_with_an_upload():
+    hello()
+    given = job()
+    announce_all(given)
+    say("done", job=given["job"], downloaded=1, uploaded=70_000)
+    until_told_to_stop()
+
+
+def false_disk_full():
+    hello()
+    say("failed", job=job()["job"], reason="disk_full", detail="x", downloaded=0, uploaded=0)
+    until_told_to_stop()
+
+
+def incident_at_stop():
+    hello()
+    job()
+    note("waits")
+    wait_for("stop")
+    say("incident", sent_payload_bytes=16_384)
+
+
 def talks_and_never_listens():
     hello()
     given = job()

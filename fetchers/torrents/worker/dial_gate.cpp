@@ -171,21 +171,24 @@ bool DialGate::passes(AddressBytes const& address, std::uint16_t port) const {
 
 bool DialGate::passes(sockaddr const* address, socklen_t size) const {
   if (address == nullptr || size < sizeof(sa_family_t)) return true;
-  if (address->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
+  // A datagram to an address of no family goes where IPv4 would; connect() to one only takes a connection back.
+  bool const four_bytes = address->sa_family == AF_INET || address->sa_family == AF_UNSPEC;
+  if (four_bytes && size >= sizeof(sockaddr_in)) {
     sockaddr_in v4{};
     std::memcpy(&v4, address, sizeof v4);
     std::array<std::uint8_t, 4> four{};
     std::memcpy(four.data(), &v4.sin_addr, four.size());
     return passes(mapped(four.data()), ntohs(v4.sin_port));
   }
-  if (address->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
+  constexpr std::size_t v6_size_min = 24;  // RFC 2133's, without a scope: the kernel takes it
+  if (address->sa_family == AF_INET6 && size >= v6_size_min) {
     sockaddr_in6 v6{};
-    std::memcpy(&v6, address, sizeof v6);
+    std::memcpy(&v6, address, std::min<std::size_t>(size, sizeof v6));
     AddressBytes sixteen{};
     std::memcpy(sixteen.data(), &v6.sin6_addr, sixteen.size());
     return passes(sixteen, ntohs(v6.sin6_port));
   }
-  return true;
+  return address->sa_family != AF_INET && address->sa_family != AF_INET6;
 }
 
 }  // namespace impound::fetchers

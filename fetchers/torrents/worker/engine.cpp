@@ -165,7 +165,9 @@ Result<void> Engine::begin(AddJob const& message) {
   lt::error_code error;
   job.handle = session_->add_torrent(std::move(params), error);
   if (error) {
-    job.ending = failed(job, "refused_limits", error.message());
+    bool const known = error == lt::errors::duplicate_torrent;
+    job.ending = known ? failed(job, "cancelled", "another acquisition that is under way has the same torrent")
+                       : failed(job, "refused_limits", error.message());
     job.removed = true;
     return tell_ending(job);
   }
@@ -283,22 +285,11 @@ void Engine::set_address_filter() {
     if (!first_error && !last_error && from.is_v4() == to.is_v4()) filter.add_rule(from, to, flags);
   };
   for (auto const& rule : settings_.blocked) add(rule.first, rule.last, lt::ip_filter::blocked);
-  // Behind a proxy the gate sees no peer's address: what it would unfold is shut whole, and what is open for one port
-  // stays shut.
-  if (settings_.way_out.proxy) {
-    add("::ffff:0:0", "::ffff:ffff:ffff", lt::ip_filter::blocked);
-    add("64:ff9b::", "64:ff9b::ffff:ffff", lt::ip_filter::blocked);
-    add("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", lt::ip_filter::blocked);
-    add("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", lt::ip_filter::blocked);
-    add("::", "::ffff:ffff", lt::ip_filter::blocked);
-  }
-  for (auto const& rule : settings_.allowed)
-    if (!settings_.way_out.proxy || !rule.port) add(rule.first, rule.last, 0);
+  for (auto const& rule : settings_.allowed) add(rule.first, rule.last, 0);
   for (auto const& [name, job] : jobs_) {
     if (job.removed) continue;
     for (auto const& peer : job.asked.peers) {
-      // This filter knows no ports; behind a proxy nothing behind it does.
-      if (peer.named_by_operator && !settings_.way_out.proxy) add(peer.ip, peer.ip, 0);
+      if (peer.named_by_operator) add(peer.ip, peer.ip, 0);
     }
   }
   session_->set_ip_filter(std::move(filter));

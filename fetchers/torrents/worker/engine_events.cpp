@@ -85,7 +85,8 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "metadata_refused", error->error.message());
   }
   if (lt::alert_cast<lt::torrent_conflict_alert>(alert)) {
-    return fail(*job, "metadata_refused", "another job has the same torrent under its other info-hash");
+    return fail(*job, "cancelled",
+                "another acquisition that is under way has the same torrent by its other info-hash: name both in one");
   }
   if (lt::alert_cast<lt::hash_failed_alert>(alert) && ++job->hash_failures >= hash_failures_max) {
     return fail(*job, "hash_failures", "what peers send does not hash to what the torrent says");
@@ -195,7 +196,24 @@ Result<void> Engine::fail(TorrentJob& job, char const* reason, std::string detai
   std::string_view const why = reason;
   if (settings_.way_out.proxy && (why == "no_peers" || why == "no_metadata" || why == "deadline"))
     detail += " (all of it through the proxy " + settings_.way_out.proxy->text() + ")";
+  IMPOUND_CHECK(tell_whole_files(job));
+  if (job.ending) return ok();
   return end(job, failed(job, reason, std::move(detail)));
+}
+
+/// libtorrent says that a file is whole when its last piece comes, not when it finds it whole on the disk: what an
+/// earlier run left must not be lost with what never came.
+Result<void> Engine::tell_whole_files(TorrentJob& job) {
+  if (!job.torrent || !job.choice_in_force || job.told_whole || !job.handle.is_valid()) return ok();
+  job.told_whole = true;
+  auto const progress = job.handle.file_progress(lt::torrent_handle::piece_granularity);
+  for (auto& file : job.files) {
+    auto const at = static_cast<std::size_t>(static_cast<int>(file.engine_index));
+    auto const size = static_cast<std::int64_t>(job.torrent->files[file.index].size);
+    if (size > 0 && at < progress.size() && progress[at] == size) IMPOUND_CHECK(tell_file(job, file));
+    if (job.ending) return ok();
+  }
+  return ok();
 }
 
 /// Decides the job's end, which is told once libtorrent has let go of the torrent.

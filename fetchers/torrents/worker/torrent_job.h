@@ -61,6 +61,7 @@ struct TorrentJob {
   SteadyCount uploaded;
   TriedSources tried;
   bool has_trackers = false;
+  bool told_whole = false;  // those that were whole on the disk already
   bool paused = false;
   bool chosen = false;           // the agent said which files
   bool choice_in_force = false;  // and libtorrent goes by it; from the start where nothing is to be chosen

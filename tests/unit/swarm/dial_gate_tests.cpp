@@ -155,6 +155,26 @@ TEST_CASE("P4: until the gate has a table, and behind a proxy, no name is looked
   }
 }
 
+TEST_CASE("P5: an address that is short, or of no family, is judged as the kernel would take it") {
+  DialGate gate;
+  set(gate);
+  auto const passes = [&](auto const& to, std::size_t size) {
+    return gate.passes(reinterpret_cast<sockaddr const*>(&to), static_cast<socklen_t>(size));
+  };
+  sockaddr_in6 six{};
+  six.sin6_family = AF_INET6;
+  six.sin6_addr = in6addr_loopback;
+  for (std::size_t const size : {sizeof six, std::size_t{24}, std::size_t{8}}) CHECK_FALSE(passes(six, size));
+  ::inet_pton(AF_INET6, "2606:4700::1111", &six.sin6_addr);
+  CHECK(passes(six, 24));
+  sockaddr_in four{};
+  four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (sa_family_t const family : {sa_family_t{AF_INET}, sa_family_t{AF_UNSPEC}}) {
+    four.sin_family = family;
+    CHECK_FALSE(passes(four, sizeof four));
+  }
+}
+
 TEST_CASE("P5: a range that is none is an error") {
   DialGate gate;
   CHECK(gate.set_table({{"10.0.0.2", "10.0.0.1"}}, {}).has_error());

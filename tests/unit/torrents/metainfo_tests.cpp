@@ -129,14 +129,20 @@ TEST_CASE("a hybrid is read as v1 lists it, with both hashes and its pad files")
   CHECK(std::count_if(torrent.files.begin(), torrent.files.end(), [](auto const& file) { return file.pad; }) == 8);
 }
 
-TEST_CASE("pad files are known by attribute and by custom, symbolic links are flagged") {
+TEST_CASE("pad files are known by attribute and by BitComet's name, symbolic links are flagged") {
   auto const sample = read_torrent(contents(folder + "arvidn/sample.torrent"), MetainfoLimits{}).value();
   CHECK(sample.files.at(1).pad);
   CHECK(sample.total_bytes == 45);
-  auto const custom =
-      "d5:filesld6:lengthi1e4:pathl1:aeed6:lengthi5e4:pathl18:_____padding_file_eee"
-      "4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
-  CHECK(read_info_dict(custom, MetainfoLimits{}).value().files.at(1).pad);
+  auto const custom = [](std::string const& path, std::string const& name) {
+    std::string const info = "d5:filesld6:lengthi1e4:pathl1:aeed6:lengthi5e4:pathl" + path + "eee4:name" + name +
+                             "12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+    return read_info_dict(info, MetainfoLimits{}).value();
+  };
+  CHECK(custom("18:_____padding_file_", "1:n").files.at(1).pad_by_name);
+  CHECK(custom("18:_____padding_file_1:0", "1:n").files.at(1).pad_by_name);
+  // Anything may hide under other names: these are files.
+  CHECK_FALSE(custom("17:.____padding_file1:0", "1:n").files.at(1).pad);
+  CHECK_FALSE(sample.files.at(1).pad_by_name);
   auto const links = read_torrent(contents(folder + "arvidn/symlink2.torrent"), MetainfoLimits{}).value();
   CHECK(links.files.at(0).symlink);
   CHECK_FALSE(links.files.at(1).symlink);
