@@ -43,6 +43,13 @@ class Section {
     return ok();
   }
 
+  /// 1 to `most`; what stands in `into` for a key that is not there is within it.
+  Result<void> count_up_to(std::uint64_t most, std::string_view key, std::uint64_t& into) {
+    IMPOUND_CHECK(count(key, into));
+    if (into > 0 && into <= most) return ok();
+    return wrong(*table_.get(key), key, "must be 1 to " + std::to_string(most));
+  }
+
   Result<std::optional<std::chrono::seconds>> duration(std::string_view key) {
     IMPOUND_TRY(found, value<std::string>(key));
     if (!found) return std::optional<std::chrono::seconds>{};

@@ -153,12 +153,8 @@ Result<void> read_torrents(Section in, Settings& to) {
   if (bytes_max > 0) to.torrent_bytes_max = bytes_max;
   IMPOUND_CHECK(in.count("max_files", to.torrent_files_max));
   IMPOUND_CHECK(read_selection(in, to));
-  IMPOUND_CHECK(in.count("max_active", to.active_torrents_max));
-  if (to.active_torrents_max == 0 || to.active_torrents_max > active_torrents_most)
-    return in.wrong(*in.table_.get("max_active"), "max_active", "must be 1 to 100");
-  IMPOUND_CHECK(in.count("max_lookups", to.lookups_max));
-  if (to.lookups_max == 0 || to.lookups_max > lookups_most)
-    return in.wrong(*in.table_.get("max_lookups"), "max_lookups", "must be 1 to 1000");
+  IMPOUND_CHECK(in.count_up_to(active_torrents_most, "max_active", to.active_torrents_max));
+  IMPOUND_CHECK(in.count_up_to(lookups_most, "max_lookups", to.lookups_max));
   IMPOUND_TRY(turn, in.duration("turn"));
   if (turn) to.turn = *turn;
   return in.done();

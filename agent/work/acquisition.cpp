@@ -130,7 +130,7 @@ Result<SwarmLane*> Acquisitions::lane_for(Wanted const& wanted, OpenAcquisition 
                  "Add it to the settings again: what began by one route does not go on by another"};
   IMPOUND_CHECK(check_torrents_allowed(*route, settings_.file));
   IMPOUND_CHECK(check_peers_reached(*route, wanted.peers));
-  return &lane_of(*route);
+  return &lanes_.try_emplace(route->name, *route).first->second;
 }
 
 /// Hands a job to the worker. What the worker's line does not take is this torrent's failure, not the agent's.

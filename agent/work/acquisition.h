@@ -27,6 +27,7 @@
 #include "agent/work/file_selection.h"
 #include "agent/work/routes.h"
 #include "agent/work/session.h"
+#include "agent/work/slot_queue.h"
 #include "agent/work/swarm_lane.h"
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
@@ -156,7 +157,6 @@ class Acquisitions {
   };
 
   Result<SwarmLane*> lane_for(Wanted const& wanted, OpenAcquisition const* open);
-  SwarmLane& lane_of(Route const& route) { return lanes_.try_emplace(route.name, route).first->second; }
   Result<EntryId> record_attempt(Wanted const& wanted, SwarmLane const& lane, Json const& selection);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
@@ -203,6 +203,9 @@ class Acquisitions {
   static std::uint64_t files_left_out(Running const& running);
   /// Has something to do in the worker: metadata to look for, or payload that may come.
   static bool has_work(Running const& running);
+  /// Its metadata is there, and its payload may not come yet.
+  static bool waits_for_slot(Running const& running);
+  static Queued queued(std::string const& id, Running const& running);
   /// A folder for it, in its route's own.
   static std::string staging_of(Running const& running) { return running.lane.route.name + "/" + running.job.folder; }
   /// What of it comes from the swarm, padding not counted.

@@ -22,8 +22,7 @@ std::string does_not_start(fetchers::Ended const& event) {
 
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   IMPOUND_CHECK(session_.look_for_room());
-  bool const alone = std::none_of(lanes_.begin(), lanes_.end(), [](auto const& one) { return one.second.runs(); });
-  if (!alone) IMPOUND_CHECK(hear(wait, wake_descriptor));
+  IMPOUND_CHECK(hear(wait, wake_descriptor));
   IMPOUND_CHECK(let_run());
   show_progress();
   return ok();
@@ -87,7 +86,10 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
                 event.total, event.rate, event.peers);
   Running* const running = find(event.job);
   if (running == nullptr) return ok();
-  if (event.downloaded > running->progress.downloaded) running->turns = 0, running->in_vain_us = 0;
+  if (event.downloaded > running->progress.downloaded) {
+    running->turns = 0;
+    running->in_vain_us = 0;
+  }
   if (event.downloaded != running->progress.downloaded || event.state == "checking")
     running->last_byte_us = session_.clock().boot_us();
   running->progress = event;

@@ -9,7 +9,6 @@
 #include <tuple>
 
 #include "agent/work/acquisition.h"
-#include "agent/work/slot_queue.h"
 
 namespace impound::agent {
 
@@ -32,6 +31,14 @@ FileSelection Acquisitions::selection_for(Wanted const& wanted) const {
   FileSelection selection{settings_.include, settings_.exclude, settings_.file_bytes_max, {}};
   if (wanted.by) selection.select_only = wanted.target.select_only;
   return selection_of({{"selection", selection_json(selection)}});
+}
+
+bool Acquisitions::waits_for_slot(Running const& running) {
+  return !running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty();
+}
+
+Queued Acquisitions::queued(std::string const& id, Running const& running) {
+  return {id, running.cause, running.by_person, running.turns, running.number};
 }
 
 bool Acquisitions::has_work(Running const& running) {
@@ -75,7 +82,7 @@ std::set<std::string> Acquisitions::lookups_to_begin() const {
     if (running.in_worker)
       active.push_back(running.cause);
     else
-      waiting.push_back({id, running.cause, running.by_person, 0, running.number});
+      waiting.push_back(queued(id, running));
   }
   std::set<std::string> begin;
   while (active.size() < settings_.lookups_max) {
@@ -129,18 +136,13 @@ Result<void> Acquisitions::end_turns(std::size_t waiting) {
 
 /// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
 Result<void> Acquisitions::give_slots() {
-  auto const waits_for_one = [](auto const& one) {
-    Running const& running = one.second;
-    return !running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty();
-  };
-  IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits_for_one))));
+  auto const waits = [](auto const& one) { return waits_for_slot(one.second); };
+  IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits))));
   std::vector<std::string> active;
   std::vector<Queued> waiting;
-  for (auto const& one : running_) {
-    Running const& running = one.second;
+  for (auto const& [id, running] : running_) {
     if (running.slot) active.push_back(running.cause);
-    if (waits_for_one(one))
-      waiting.push_back({one.first, running.cause, running.by_person, running.turns, running.number});
+    if (waits_for_slot(running)) waiting.push_back(queued(id, running));
   }
   std::string why;
   while (auto const next = next_in_queue(waiting, active)) {

@@ -13,7 +13,6 @@ namespace impound::agent {
 Result<void> SwarmLane::start(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy) {
   if (swarm) return ok();
   std::string const path = staging_path(route.name);
-  IMPOUND_CHECK(make_staging_folder(session.disk(), route.name));
   int const folder =
       ::openat(session.vault().disk().folder(), path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return from_errno(errno, "cannot open the folder", session.vault().path() + "/" + path);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 
 #include "agent/settings/settings.h"
 #include "agent/work/job_revival.h"
@@ -21,7 +20,7 @@ namespace impound::agent {
 struct SwarmLane {
   explicit SwarmLane(Route const& way) : route(way) {}
 
-  /// Starts the worker when none runs. Code::io and the like: what the kernel said.
+  /// Starts the worker when none runs; its staging folder is there. Code::io and the like: what the kernel said.
   Result<void> start(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy);
   bool runs() const { return swarm != nullptr; }
 

@@ -62,8 +62,7 @@ def packets_to(dht):
     if subprocess.run(["nft", "list", "table", "inet", table], capture_output=True, check=False).returncode != 0:
         rules = f"table inet {table} {{ counter sent {{ }}\nchain out {{ type filter hook output priority 0; ip daddr {host} udp dport {port} counter name sent\n}}\n}}\n"
         subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
-    out = subprocess.run(["nft", "-j", "list", "counters", "table", "inet", table], capture_output=True, text=True, check=True).stdout
-    return next(one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one)
+    return harness.packets("table", "inet", table)["sent"]
 
 
 def tried(world):

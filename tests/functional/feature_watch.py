@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -130,8 +129,7 @@ def test_a_worker_that_dies_with_nothing_to_do_is_told_at_once_and_of_no_torrent
     world.init()
     running = world.start_impound("watch", "--config", settings(world, site, profile=str(profile), interval="1s"))
     harness.wait_until(lambda: "acquisition.result" in world.kinds(), 60, "the first torrent")
-    worker, = [int(pid.name) for pid in pathlib.Path("/proc").iterdir()
-               if pid.name.isdigit() and (pid / "comm").read_text().strip() == "impound-swarm-w" and f"/{running.process.pid}\n" in f"/{ppid(pid)}\n"]
+    worker, = harness.workers()
     os.kill(worker, signal.SIGKILL)
     harness.wait_until(lambda: "worker.ended" in world.kinds(), 30, "its end, with nothing to do")
     second = world.folder / "second"
@@ -144,10 +142,6 @@ def test_a_worker_that_dies_with_nothing_to_do_is_told_at_once_and_of_no_torrent
     assert ended["body"]["pid"] == worker and "active" not in ended["body"], ended
     assert [result["body"]["state"] for result in world.of_kind("acquisition.result")] == ["complete", "complete"]
     assert world.verify()["ok"] is True
-
-
-def ppid(process):
-    return (process / "stat").read_text().rpartition(") ")[2].split()[1]
 
 
 def test_a_torrent_link_is_captured_and_acquired(world):

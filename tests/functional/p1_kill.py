@@ -76,22 +76,9 @@ def test_the_worker_ends_with_the_agent(world):
     peer = peers.seeder(world, torrent, seeded, rate=50_000)
     world.init()
     fetch = world.start_impound("fetch", torrent.magnet(), "--peer", peer.address)
-    harness.wait_until(workers, 30, "the worker")
+    harness.wait_until(harness.workers, 30, "the worker")
     fetch.stop(signal.SIGKILL)
-    harness.wait_until(lambda: not workers(), 10, "the worker's end")
-
-
-def workers():
-    found = []
-    for folder in harness.pathlib.Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                words = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"impound-swarm-worker" in words.split(b"\0")[0]:
-                found.append(int(folder.name))
-    return found
+    harness.wait_until(lambda: not harness.workers(), 10, "the worker's end")
 
 
 harness.main(globals())

@@ -166,19 +166,23 @@ class Outside:
 
     def counted(self):
         """(packets to the proxy, all others) of impound and its worker."""
-        out = subprocess.run(["nft", "-j", "list", "counters"], capture_output=True, text=True, check=True).stdout
-        found = {one["counter"]["name"]: one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one}
+        found = harness.packets()
         return found["proxied"], found["others"]
+
+
+def seeded_outside(world, outside, name, kind, host):
+    """A torrent of one file in a folder of this name, and the port of its seed, which runs as the other user."""
+    seeded = world.folder / f"seeded-{name}"
+    harness.write_bytes(seeded / name / "list.csv", 300_000, name)
+    torrent = peers.make_torrent(world, seeded / name, kind)
+    for path in (seeded, *seeded.rglob("*"), torrent.path):
+        path.chmod(0o755)
+    return torrent, outside.start("seeder", torrent.path, seeded, "--listen", f"{host}:0")[1]
 
 
 def leak_of(world, outside):
     """A torrent, its seed at 127.0.0.2, and a tracker at 127.0.0.40 that names the seed."""
-    seeded = world.folder / "seeded"
-    harness.write_bytes(seeded / "leak" / "list.csv", 300_000, "list")
-    torrent = peers.make_torrent(world, seeded / "leak", "hybrid")
-    for path in (seeded, *seeded.rglob("*"), torrent.path):
-        path.chmod(0o755)
-    _, seed = outside.start("seeder", torrent.path, seeded, "--listen", "127.0.0.2:0")
+    torrent, seed = seeded_outside(world, outside, "leak", "hybrid", "127.0.0.2")
     _, tracker = outside.start("tracker", "--listen", "127.0.0.40:0", "--peer", f"127.0.0.2:{seed}")
     return torrent, seed, tracker
 
@@ -220,14 +224,9 @@ def test_two_sources_each_by_its_own_route_in_one_run(world):
     """One finds a torrent whose seed only the direct way reaches, the other one whose seed only the proxy knows."""
     outside = Outside(world)
     torrents = {}
-    for number, name in ((2, "direct"), (3, "tunnel")):
-        seeded = world.folder / f"seeded-{name}"
-        harness.write_bytes(seeded / name / "list.csv", 200_000, name)
-        torrents[name] = peers.make_torrent(world, seeded / name, "v1")
-        for path in (seeded, *seeded.rglob("*"), torrents[name].path):
-            path.chmod(0o755)
-        _, port = outside.start("seeder", torrents[name].path, seeded, "--listen", f"127.0.0.{number}:0")
-        torrents[name].seed = f"127.0.0.{number}:{port}"
+    for name, host in (("direct", "127.0.0.2"), ("tunnel", "127.0.0.3")):
+        torrents[name], port = seeded_outside(world, outside, name, "v1", host)
+        torrents[name].seed = f"{host}:{port}"
     sites = {name: world.pastes([{"key": "0CeaNm8Y", "title": name, "text": f"{torrents[name].magnet()}&x.pe={torrents[name].seed}&x.pe=seed.example:1"}], host=host)
              for name, host in (("direct", "127.0.0.7"), ("tunnel", "127.0.0.8"))}
     proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0")
@@ -244,9 +243,7 @@ def test_two_sources_each_by_its_own_route_in_one_run(world):
     assert refused == {"direct": None, "tunnel": ["seed.example:1"]}, "a name that a proxy is not asked for is told"
     asked = {json.loads(line)["connect"] for line in proxy.output().splitlines()[1:]}
     assert asked == {torrents["tunnel"].seed, f"127.0.0.8:{sites['tunnel'].port}"}, asked
-    out = subprocess.run(["nft", "-j", "list", "counters", "table", "inet", "past"], capture_output=True, text=True, check=True).stdout
-    past, = [one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one]
-    assert past == 0, past
+    assert harness.packets("table", "inet", "past") == {"past": 0}
     assert world.verify()["ok"] is True
 
 

@@ -39,26 +39,13 @@ def fields(path):
     return dict(line.split(":\t", 1) for line in pathlib.Path(path).read_text().splitlines() if ":\t" in line)
 
 
-def workers():
-    """Process ids of every swarm worker that lives: a test has a process namespace of its own."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            status = fields(f"/proc/{name}/status")
-            if status["Name"].startswith("impound-swarm") and not status["State"].startswith("Z"):
-                found.append(int(name))
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return found
-
-
 def test_a_worker_at_work_is_confined_in_every_thread(world):
     torrent, peer = seeded_torrent(world, rate=50_000)
     world.init()
     world.env["IMPOUND_SECRET"] = "hunter2"
     fetch = world.start_impound("fetch", torrent.magnet(), "--peer", peer.address)
     harness.wait_until(world.under_way, 30, "the download")
-    worker, = workers()
+    worker, = harness.workers()
     threads = list(pathlib.Path(f"/proc/{worker}/task").iterdir())
     assert len(threads) > 1, "libtorrent's are there"
     for thread in threads:
@@ -74,7 +61,7 @@ def test_a_worker_at_work_is_confined_in_every_thread(world):
     assert not files, files
     # Whatever way the agent goes, the worker goes with it.
     fetch.stop(signal.SIGKILL)
-    harness.wait_until(lambda: not workers(), 20, "the worker's end")
+    harness.wait_until(lambda: not harness.workers(), 20, "the worker's end")
 
 
 def reached_by_hostile_worker(world, abi):

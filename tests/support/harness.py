@@ -274,6 +274,25 @@ http {{ access_log {run}/access.log; {kinds} types {{ application/x-bittorrent t
                 running.process.wait()
 
 
+def workers():
+    """Process ids of every swarm worker that lives: a test has a process namespace of its own."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        try:
+            status = (folder / "status").read_text() if folder.name.isdigit() else ""
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if status.startswith("Name:\timpound-swarm") and "\nState:\tZ" not in status:
+            found.append(int(folder.name))
+    return found
+
+
+def packets(*table):
+    """{counter: packets} of nftables, of all tables or the one that is named."""
+    out = subprocess.run(["nft", "-j", "list", "counters", *table], capture_output=True, text=True, check=True).stdout
+    return {one["counter"]["name"]: one["counter"]["packets"] for one in json.loads(out)["nftables"] if "counter" in one}
+
+
 class PasteSite:
     """Runs paste_server.py over a folder of this world; items can be added while it runs."""
 

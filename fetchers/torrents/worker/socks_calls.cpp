@@ -1,9 +1,10 @@
 #include "fetchers/torrents/worker/socks_calls.h"
 
-#include <arpa/inet.h>
-
+#include <algorithm>
 #include <array>
 #include <optional>
+
+#include "fetchers/ip_address.h"
 
 namespace impound::fetchers {
 
@@ -32,12 +33,11 @@ std::optional<Target> connect_target(std::span<std::uint8_t const> bytes) {
   Target target{{}, static_cast<std::uint16_t>(rest[size] << 8 | rest[size + 1])};
   if (kind == of_name) {
     target.host.assign(reinterpret_cast<char const*>(rest.data()), size);
-    return target;
+  } else {
+    std::array<std::uint8_t, 16> address{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    std::copy_n(rest.data(), size, address.end() - static_cast<std::ptrdiff_t>(size));
+    target.host = IpAddress::v6(address).text();
   }
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (::inet_ntop(kind == of_ipv4 ? AF_INET : AF_INET6, rest.data(), text.data(), text.size()) == nullptr)
-    return std::nullopt;
-  target.host = text.data();
   return target;
 }
 

@@ -101,7 +101,7 @@ TEST_CASE("peers come from a tracker, too") {
   world.make_payload(200'000);
   auto const torrent = world.torrent("v1");
   auto const seed = world.seed(torrent);
-  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port)}};
+  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", endpoint_text(seed)}};
   auto const port = tracker.line()["port"].get<std::uint16_t>();
   auto job = world.job(torrent, {});
   job.trackers = {"http://127.0.0.4:" + std::to_string(port) + "/announce"};

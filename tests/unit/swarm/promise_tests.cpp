@@ -1,8 +1,11 @@
 // P3: not a byte of payload is handed on. P5: nobody is led astray.
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <set>
 
 #include "evidence/formats/hex.h"
-#include "trap.h"
 #include "world.h"
 
 using namespace impound;
@@ -10,6 +13,31 @@ using namespace impound::fetchers;
 using namespace impound::fetchers::test;
 
 namespace {
+
+/// A loopback listener that must hear nothing.
+class Trap {
+ public:
+  explicit Trap(char const* ip, int kind = SOCK_STREAM)
+      : socket_(::socket(AF_INET, kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, ip, &address.sin_addr);
+    REQUIRE(::bind(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    if (kind == SOCK_STREAM) REQUIRE(::listen(socket_.number(), 8) == 0);
+    socklen_t size = sizeof address;
+    REQUIRE(::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  std::uint16_t port() const { return port_; }
+  bool sprung() const {
+    pollfd watched{socket_.number(), POLLIN, 0};
+    return ::poll(&watched, 1, 0) > 0;
+  }
+
+ private:
+  Descriptor socket_;
+  std::uint16_t port_ = 0;
+};
 
 /// One kind of torrent in a world of its own: a download that a slow seed stretches, then an engine that goes on as a
 /// seed, with a hungry leecher and an adversary from the first moment to the last.
@@ -76,8 +104,7 @@ TEST_CASE("P3: the adversary does get payload, metadata and hashes from a client
   auto const seed = world.seed(torrent);
   PeerAddress unused;
   // libtorrent as it comes, dialling the same peers.
-  auto const plain = world.leecher(
-      torrent, {"--dial", seed.ip + ":" + std::to_string(seed.port), "--dial", address, "--stay"}, unused);
+  auto const plain = world.leecher(torrent, {"--dial", endpoint_text(seed), "--dial", address, "--stay"}, unused);
   auto const got = adversary.line_with("had_enough");
   INFO(got.dump());
   for (char const* something : {"received", "metadata", "hashes"})
@@ -112,10 +139,8 @@ TEST_CASE("P3: the patient leecher does get payload from a client that is not gu
   auto const seed = world.seed(torrent);
   PeerAddress unused;
   // libtorrent as it comes, dialling the same two peers as the worker does above.
-  auto const plain = world.leecher(torrent,
-                                   {"--dial", seed.ip + ":" + std::to_string(seed.port), "--dial",
-                                    leecher.ip + ":" + std::to_string(leecher.port), "--stay"},
-                                   unused);
+  auto const plain =
+      world.leecher(torrent, {"--dial", endpoint_text(seed), "--dial", endpoint_text(leecher), "--stay"}, unused);
   auto const got = hungry->line_with("received");
   CHECK(got["received"].get<std::uint64_t>() > 0);
 }
@@ -192,7 +217,7 @@ TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by
     world.make_payload(400'000);
     auto const torrent = world.torrent(version);
     auto const seed = world.seed(torrent);
-    Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port)}};
+    Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", endpoint_text(seed)}};
     auto const tracker_port = std::to_string(tracker.line()["port"].get<std::uint16_t>());
     Trap const udp_trap{"127.0.0.4", SOCK_DGRAM};
     Program proxy{"socks_proxy.py", {"--listen", "127.0.0.9:0", "--name", "tracker.example=127.0.0.4"}};
@@ -213,7 +238,7 @@ TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by
     world.check_files(job, heard);
     CHECK(proxy.line_with("connect") ==
           nlohmann::json{{"connect", "tracker.example:" + tracker_port}, {"by_name", true}, {"reached", true}});
-    CHECK(proxy.line_with("connect")["connect"] == seed.ip + ":" + std::to_string(seed.port));
+    CHECK(proxy.line_with("connect")["connect"] == endpoint_text(seed));
     CHECK_FALSE(udp_trap.sprung());
     REQUIRE(tried);
     REQUIRE(tried->trackers.size() == 2);
@@ -251,7 +276,7 @@ TEST_CASE("P4 and P5: where a tracker sends us is judged before a proxy is asked
   auto const torrent = world.torrent("v1");
   auto const seed = world.seed(torrent);
   // The proxy would reach the tracker under each of these, and the canary's name is not forbidden.
-  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port)}};
+  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", endpoint_text(seed)}};
   auto const there = ":" + std::to_string(tracker.line()["port"].get<std::uint16_t>()) + "/announce";
   std::vector<std::string> const refused{"127.0.0.4",          "2130706436", "0x7f.4",
                                          "[::ffff:127.0.0.4]", "localhost",  "nas.local"};

@@ -13,9 +13,7 @@ TEST_CASE("a tracker that fails is asked again, and both stand in what was tried
   auto const torrent = world.torrent("v1");
   auto const seed = world.seed(torrent);
   auto const works = (world.folder() / "works").string();
-  Program tracker{
-      "tracker.py",
-      {"--listen", "127.0.0.4:0", "--peer", seed.ip + ":" + std::to_string(seed.port), "--refuse-until", works}};
+  Program tracker{"tracker.py", {"--listen", "127.0.0.4:0", "--peer", endpoint_text(seed), "--refuse-until", works}};
   auto const port = tracker.line()["port"].get<std::uint16_t>();
   auto job = world.job(torrent, {});
   job.trackers = {"http://127.0.0.4:" + std::to_string(port) + "/announce"};

@@ -226,6 +226,8 @@ Heard listen(Swarm& swarm, std::chrono::seconds at_most, std::function<bool(Swar
 
 PeerAddress operators_peer(std::string ip, std::uint16_t port) { return {std::move(ip), port, true}; }
 
+std::string endpoint_text(PeerAddress const& peer) { return peer.ip + ":" + std::to_string(peer.port); }
+
 std::uint16_t closed_port() {
   // Bound and never listened on: dialling it is refused, and nobody else gets it as long as the test runs.
   static int const held = [] {

@@ -97,6 +97,8 @@ class World {
 Heard listen(Swarm& swarm, std::chrono::seconds at_most = 60s, std::function<bool(SwarmEvent const&)> until = {});
 
 PeerAddress operators_peer(std::string ip, std::uint16_t port);
+/// "127.0.0.2:6881".
+std::string endpoint_text(PeerAddress const& peer);
 /// A port on which nobody listens.
 std::uint16_t closed_port();
 

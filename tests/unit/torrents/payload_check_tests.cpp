@@ -158,7 +158,9 @@ TEST_CASE("padding counts as zeros, whole pieces of it as nothing") {
 }
 
 TEST_CASE("the root over a file's blocks is BEP 52's, whatever its size") {
-  auto const parent = [](Sha256 const& a, Sha256 const& b) { return sha256(bytes_of(raw(a.bytes) + raw(b.bytes))); };
+  auto const parent = [](Sha256 const& a, Sha256 const& b) {
+    return sha256(bytes_of(raw(a.bytes) + raw(b.bytes)));
+  };
   for (std::size_t blocks = 1; blocks <= 70; ++blocks) {
     for (std::size_t const last : {std::size_t{1}, std::size_t{16'383}, std::size_t{16'384}}) {
       std::string const bytes = bytes_like((blocks - 1) * 16'384 + last, static_cast<unsigned>(blocks));
