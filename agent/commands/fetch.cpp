@@ -182,7 +182,7 @@ class Fetch {
       std::printf("%s\n", outcome_text(outcome).c_str());
       if (!outcome.detail.empty()) std::printf("  %s\n", shown(outcome.detail, 300).c_str());
       bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
-      if (!good) {
+      if (!good && !outcome.goes_on_as) {
         worst = ExitCode::failed;
         tell(Error{Code::unreachable, outcome.state + ": " + reason_text(outcome.reason), short_hash(outcome.hashes),
                    hint_for(outcome)});

@@ -91,6 +91,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
   IMPOUND_CHECK(make_staging_folder(session_.disk(), lane->route.name));
   IMPOUND_CHECK(make_staging_folder(session_.disk(), staging_of(running)));
+  if (running.taken_up) running.staged_bytes = staged_bytes(session_.disk(), staging_of(running));
   Running& added = running_.emplace(attempt.text(), std::move(running)).first->second;
   bool const metadata_suffices = wanted.metadata_only && added.metainfo;
   if (wholly_sealed(added) || metadata_suffices) {

@@ -65,7 +65,8 @@ struct AcquisitionOutcome {
   std::uint64_t bytes_sealed = 0;
   std::uint64_t uploaded_payload_bytes = 0;
   std::uint64_t web_seeds_set_aside = 0;
-  std::uint64_t files_left_out = 0;  // by the selection
+  std::uint64_t files_left_out = 0;     // by the selection
+  std::optional<EntryId> goes_on_as{};  // another attempt that turned out to have the same torrent
 };
 
 struct Begun {
@@ -120,11 +121,13 @@ class Acquisitions {
     unsigned turns = 0;                   // slots that it gave back without a byte
     std::int64_t last_byte_us = 0;        // or the beginning of its slot
     std::int64_t in_vain_us = 0;          // time in slots without a byte, those before this one
+    std::uint64_t staged_bytes = 0;       // of its payload, for which the disk has given the room
     std::optional<std::string> waits{};   // for a slot, told in the log: why
     bool metadata_in_worker = false;      // the worker that lives has it
     bool chosen = false;                  // and was told which files
     std::string refused_reason{};         // we ended it ourselves, for this reason
     std::string refused_detail{};
+    std::optional<EntryId> goes_on_as{};  // another attempt has the same torrent
     std::uint64_t web_seeds_set_aside = 0;
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
     std::string torrent_media_type{};          // as the server claimed it
@@ -170,10 +173,14 @@ class Acquisitions {
   Result<void> give_slot(Running& running);
   std::set<std::string> lookups_to_begin() const;
   Result<void> let_wait(Running& running, std::string why);
+  std::uint64_t promised_to_others(Running const& running) const;
   std::optional<std::string> no_room_beside_others(Running const& running) const;
+  std::optional<std::string> no_room_for_the_rest(Running const& running) const;
+  std::set<std::string> lent_slots() const;
   void choose_files();
   FileSelection selection_for(Wanted const& wanted) const;
   Result<void> end_in_swarm(std::string const& job);
+  Result<void> end_same(Running& running);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const;
 
   Result<void> hear(std::chrono::milliseconds wait, int wake_descriptor);
@@ -205,11 +212,17 @@ class Acquisitions {
   static bool has_work(Running const& running);
   /// Its metadata is there, and its payload may not come yet.
   static bool waits_for_slot(Running const& running);
+  /// Another torrent of its worker runs alone, since that may be the one that ends it.
+  static bool held_by_trial(std::string const& id, Running const& running);
+  /// A part of its payload lies in staging.
+  static bool begun_before(Running const& running) { return running.taken_up || running.turns > 0; }
   static Queued queued(std::string const& id, Running const& running);
   /// A folder for it, in its route's own.
   static std::string staging_of(Running const& running) { return running.lane.route.name + "/" + running.job.folder; }
   /// What of it comes from the swarm, padding not counted.
   static std::uint64_t wanted_bytes(Running const& running);
+  /// And of that, what does not lie in staging yet.
+  static std::uint64_t bytes_to_come(Running const& running);
   static Json tried_json(Running const& running);
   Running* find(std::string const& job);
   void show_progress();

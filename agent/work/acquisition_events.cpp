@@ -1,4 +1,5 @@
 // What the swarm says, and what follows from it: the middle of an acquisition. See acquisition.h.
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -34,7 +35,11 @@ Result<void> Acquisitions::hear(std::chrono::milliseconds wait, int wake_descrip
   std::vector<SwarmLane*> lanes;
   for (auto& [name, lane] : lanes_)
     if (lane.runs()) lanes.push_back(&lane);
-  if (lanes.empty()) return ok();
+  if (lanes.empty()) {
+    pollfd wake{wake_descriptor, POLLIN, 0};
+    (void)::poll(&wake, 1, static_cast<int>(wait.count()));  // a signal ends it, too
+    return ok();
+  }
   auto const telling = std::find_if(lanes.begin(), lanes.end(),
                                     [](SwarmLane const* lane) { return lane->swarm->has_more_to_tell_it(); });
   std::rotate(lanes.begin(),
@@ -68,6 +73,33 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& even
   }
   IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
   if (!running->refused_reason.empty()) return end_in_swarm(event.job);
+  return end_same(*running);
+}
+
+/// Others that have no metadata yet, and turn out to be the same torrent by its other info-hash.
+Result<void> Acquisitions::end_same(Running& running) {
+  std::vector<std::string> same;
+  for (auto& [id, other] : running_) {
+    if (&other == &running || other.metainfo || other.metadata_only || running.metadata_only ||
+        !other.refused_reason.empty() || !same_torrent(other.hashes, running.hashes))
+      continue;
+    other.refused_reason = "cancelled";
+    other.refused_detail = "acquisition " + running.attempt.text() + " has the same torrent, and goes on";
+    other.goes_on_as = running.attempt;
+    same.push_back(id);
+    // Whom it was to ask is asked for the other, unless that would be by another way out.
+    if (&other.lane != &running.lane) continue;
+    auto const join = [](auto& own, auto const& others) {
+      for (auto const& one : others)
+        if (std::find(own.begin(), own.end(), one) == own.end()) own.push_back(one);
+    };
+    join(running.job.trackers, other.job.trackers);
+    join(running.job.peers, other.job.peers);
+  }
+  for (std::string const& id : same) {
+    Running const& other = running_.at(id);
+    IMPOUND_CHECK(other.in_worker ? end_in_swarm(id) : finish(id, {other.refused_reason, other.refused_detail, 0, 0}));
+  }
   return ok();
 }
 
@@ -93,6 +125,7 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
   if (event.downloaded != running->progress.downloaded || event.state == "checking")
     running->last_byte_us = session_.clock().boot_us();
   running->progress = event;
+  running->staged_bytes = std::max(running->staged_bytes, event.downloaded);
   return ok();
 }
 
@@ -223,7 +256,7 @@ void Acquisitions::show_progress() {
   fetchers::Progress all;
   std::size_t waiting = 0;
   for (auto const& [id, running] : running_) {
-    if (running.in_worker && !running.lane.revival.runs(id)) ++waiting;
+    if (running.lane.revival.waits(id)) ++waiting;
     fetchers::Progress const& one = running.progress;
     all.downloaded += one.downloaded;
     all.total += one.total;

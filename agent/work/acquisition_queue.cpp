@@ -41,6 +41,10 @@ Queued Acquisitions::queued(std::string const& id, Running const& running) {
   return {id, running.cause, running.by_person, running.turns, running.number};
 }
 
+bool Acquisitions::held_by_trial(std::string const& id, Running const& running) {
+  return running.lane.revival.on_trial() && !running.lane.revival.runs(id);
+}
+
 bool Acquisitions::has_work(Running const& running) {
   return running.slot || running.metadata_only || !running.metainfo;
 }
@@ -50,13 +54,14 @@ Result<void> Acquisitions::let_run() {
   for (auto& [name, lane] : lanes_) lane.revival.pass_time(session_.clock().boot_us());
   IMPOUND_CHECK(give_slots());
   auto const lookups = lookups_to_begin();
+  auto const lent = lent_slots();
   std::vector<std::string> to_add;
   for (auto& [id, running] : running_) {
     SwarmLane& lane = running.lane;
     // Who waits for a first slot stays with its peers; who has had one and gave it back looks for none meanwhile.
     bool const wants = has_work(running) ? running.in_worker || running.slot || lookups.contains(id)
                                          : running.in_worker && running.turns == 0;
-    if (wants)
+    if (wants && !lent.contains(id))
       lane.revival.begin(id);
     else
       lane.revival.end(id, session_.clock().boot_us());
@@ -136,11 +141,15 @@ Result<void> Acquisitions::end_turns(std::size_t waiting) {
 
 /// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
 Result<void> Acquisitions::give_slots() {
-  auto const waits = [](auto const& one) { return waits_for_slot(one.second); };
+  auto const waits = [](auto const& one) {
+    return waits_for_slot(one.second) && !held_by_trial(one.first, one.second);
+  };
   IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits))));
   std::vector<std::string> active;
   std::vector<Queued> waiting;
   for (auto const& [id, running] : running_) {
+    // Who waits for a suspect of its own worker, for minutes, does not keep another route's torrents waiting.
+    if (held_by_trial(id, running)) continue;
     if (running.slot) active.push_back(running.cause);
     if (waits_for_slot(running)) waiting.push_back(queued(id, running));
   }
@@ -152,8 +161,10 @@ Result<void> Acquisitions::give_slots() {
     if (why.empty() && active.size() >= settings_.active_torrents_max)
       why = "torrents.max_active is " + std::to_string(settings_.active_torrents_max);
     if (why.empty()) why = no_room_beside_others(running).value_or("");
-    if (!why.empty()) {
-      IMPOUND_CHECK(let_wait(running, why));
+    // What lacks room of the disk's own holds up nobody: there may never be more.
+    std::string const waits_for = why.empty() ? no_room_for_the_rest(running).value_or("") : why;
+    if (!waits_for.empty()) {
+      IMPOUND_CHECK(let_wait(running, waits_for));
       continue;
     }
     IMPOUND_CHECK(give_slot(running));
@@ -162,18 +173,45 @@ Result<void> Acquisitions::give_slots() {
   return ok();
 }
 
+/// Slots of torrents that waited for a suspect were lent to others; now there are more than may be.
+std::set<std::string> Acquisitions::lent_slots() const {
+  std::vector<Held> held;
+  for (auto const& [id, running] : running_)
+    if (running.slot && !held_by_trial(id, running))
+      held.push_back({id, running.lane.revival.on_trial(), running.number});
+  return beyond_slots(std::move(held), settings_.active_torrents_max);
+}
+
+/// Bytes that still come to those that have a slot.
+std::uint64_t Acquisitions::promised_to_others(Running const& running) const {
+  std::uint64_t promised = 0;
+  for (auto const& [id, other] : running_)
+    if (other.slot && &other != &running) promised += bytes_to_come(other);
+  return promised;
+}
+
+std::uint64_t Acquisitions::bytes_to_come(Running const& running) {
+  std::uint64_t const wanted = wanted_bytes(running);
+  return wanted - std::min(wanted, running.staged_bytes);
+}
+
 /// What is promised to the others is not free, though it still is on the disk: judged before the first byte comes.
 std::optional<std::string> Acquisitions::no_room_beside_others(Running const& running) const {
-  std::uint64_t promised = 0;
-  for (auto const& [id, other] : running_) {
-    if (!other.slot) continue;
-    std::uint64_t const wanted = wanted_bytes(other);
-    promised += wanted - std::min(wanted, other.progress.downloaded);
-  }
+  std::uint64_t const promised = promised_to_others(running);
   auto const free = session_.disk().free_bytes();
-  if (promised == 0 || !free || free.value() >= wanted_bytes(running) + promised + settings_.disk_reserve)
+  if (promised == 0 || !free || free.value() >= bytes_to_come(running) + promised + settings_.disk_reserve)
     return std::nullopt;
   return "other torrents need " + bytes_text(promised) + " of the " + bytes_text(free.value()) + " that are free";
+}
+
+/// One that lies in staging in part waits until there is room for the rest: its end would lose that part.
+std::optional<std::string> Acquisitions::no_room_for_the_rest(Running const& running) const {
+  if (!begun_before(running)) return std::nullopt;
+  auto const free = session_.disk().free_bytes();
+  std::uint64_t const needs = bytes_to_come(running);
+  if (!free || free.value() >= needs + settings_.disk_reserve) return std::nullopt;
+  return "it still needs " + bytes_text(needs) + ", the disk has " + bytes_text(free.value()) +
+         " free, of which limits.disk_reserve keeps " + bytes_text(settings_.disk_reserve);
 }
 
 Result<void> Acquisitions::give_slot(Running& running) {
@@ -183,8 +221,8 @@ Result<void> Acquisitions::give_slot(Running& running) {
   running.waits.reset();
   IMPOUND_CHECK(session_.recorder().record(
       EntryDraft{"limit.left", {{"limit", "active_torrents"}}, running.case_name, {}, running.attempt, {}, {}}));
-  // The disk may have filled up meanwhile. What was begun by an earlier run has part of its room already.
-  auto const why = running.taken_up || running.turns > 0 ? std::nullopt : why_not(running);
+  // The disk may have filled up meanwhile. What was begun before has been held to that already, and waited.
+  auto const why = begun_before(running) ? std::nullopt : why_not(running);
   if (!why) return ok();
   std::tie(running.refused_reason, running.refused_detail) = *why;
   std::string const id = running.job.id;  // finish() ends what it belongs to
@@ -195,7 +233,6 @@ Result<void> Acquisitions::give_slot(Running& running) {
 Result<void> Acquisitions::let_wait(Running& running, std::string why) {
   if (running.waits || running.turns > 1) return ok();  // those that take turns are told once
   running.waits = why;
-  terminal_.say("waiting     " + running.metainfo->name + ": " + why);
   IMPOUND_CHECK(session_.recorder().record(
       EntryDraft{"limit.reached",
                  {{"limit", "active_torrents"}, {"doing", shown("a torrent's payload waits: " + why, 500)}},
@@ -204,6 +241,7 @@ Result<void> Acquisitions::let_wait(Running& running, std::string why) {
                  running.attempt,
                  {},
                  {}}));
+  terminal_.say("waiting     " + running.metainfo->name + ": " + why);
   return ok();
 }
 

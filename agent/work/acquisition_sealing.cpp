@@ -118,7 +118,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
                        ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
-                       running.web_seeds_set_aside, left_out});
+                       running.web_seeds_set_aside, left_out, running.goes_on_as});
   std::string const folder = staging_of(running);
   running.lane.revival.end(job, session_.clock().boot_us());
   running_.erase(job);

@@ -47,6 +47,8 @@ class JobRevival {
 
   /// False for a job that waits, and for an unknown one.
   bool runs(std::string const& job) const;
+  /// True for a job that waits while a suspect runs alone.
+  bool waits(std::string const& job) const { return jobs_.contains(job) && !runs(job); }
   bool on_trial() const { return !suspects_.empty(); }
 
  private:

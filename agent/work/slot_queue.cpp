@@ -22,4 +22,13 @@ std::optional<std::size_t> next_in_queue(std::vector<Queued> const& waiting, std
   return static_cast<std::size_t>(next - waiting.begin());
 }
 
+std::set<std::string> beyond_slots(std::vector<Held> held, std::size_t slots_max) {
+  std::sort(held.begin(), held.end(), [](Held const& a, Held const& b) {
+    return std::tie(b.alone, a.number, a.id) < std::tie(a.alone, b.number, b.id);
+  });
+  std::set<std::string> beyond;
+  for (std::size_t i = slots_max; i < held.size(); ++i) beyond.insert(held[i].id);
+  return beyond;
+}
+
 }  // namespace impound::agent

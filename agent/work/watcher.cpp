@@ -339,7 +339,7 @@ void Watcher::tell_outcomes() {
   for (AcquisitionOutcome const& outcome : acquisitions_.take_outcomes()) {
     ++tally_.acquisitions;
     anchoring_.want(false);
-    if (outcome.state != "complete") ++tally_.acquisitions_failed;
+    if (outcome.state != "complete" && !outcome.goes_on_as) ++tally_.acquisitions_failed;
     terminal_.say(outcome_text(outcome));
   }
 }

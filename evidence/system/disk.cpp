@@ -25,6 +25,7 @@ FileFacts facts_from(struct stat const& s) {
                : S_ISDIR(s.st_mode) ? FileFacts::Type::folder
                                     : FileFacts::Type::other;
   facts.size = static_cast<std::uint64_t>(s.st_size);
+  facts.allocated = static_cast<std::uint64_t>(s.st_blocks) * 512;
   facts.links = s.st_nlink;
   facts.mode = s.st_mode & 07777;
   facts.owner = s.st_uid;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "evidence/values/digest.h"
@@ -40,7 +41,13 @@ struct FileFacts {
   std::uint32_t mode = 0;   // permission bits
   std::uint32_t owner = 0;  // uid
   std::int64_t modified_ns = 0;
-  bool operator==(FileFacts const&) const = default;
+  std::uint64_t allocated = 0;  // bytes of the disk; less than its size where it has holes
+
+  /// Without `allocated`, which changes when pages that were written reach the disk.
+  bool operator==(FileFacts const& other) const {
+    return std::tie(type, size, links, mode, owner, modified_ns) ==
+           std::tie(other.type, other.size, other.links, other.mode, other.owner, other.modified_ns);
+  }
 };
 
 struct FolderEntry {

@@ -38,6 +38,7 @@ struct PeerAddress {
   std::string ip;  // a literal
   std::uint16_t port = 0;
   bool named_by_operator = false;  // --peer: exempt from the address policy for exactly this address and port
+  bool operator==(PeerAddress const&) const = default;
 };
 
 /// First to last address of a range that content may not make us contact; both of one family.

@@ -141,6 +141,25 @@ def test_a_magnet_in_base32_and_a_bare_info_hash(world):
     assert "held already" in again.out + again.err, again
 
 
+def test_two_magnets_of_one_hybrid_are_one_acquisition(world):
+    """Each names it by another of its info-hashes, which nobody can know before the metadata is there; the seed is the second's own."""
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    magnets = [f"magnet:?xt=urn:btih:{torrent.v1}&x.pe=127.0.0.2:{harness.free_port('127.0.0.2')}", f"magnet:?xt=urn:btmh:1220{torrent.v2}&x.pe={peer.address}"]
+    done = world.impound("fetch", *magnets, "--allow-net", "127.0.0.2/32", seconds=60)
+    check_sealed(world, torrent, seeded)
+    first, second = world.of_kind("acquisition.attempt")
+    assert "info_hash_v2" not in first["body"] and "info_hash_v1" not in second["body"]
+    results = {result["of"]: result["body"] for result in world.of_kind("acquisition.result")}
+    assert sorted(result["state"] for result in results.values()) == ["complete", "failed"], results
+    gone, = [of for of, result in results.items() if result["state"] == "failed"]
+    other = (first if gone == second["id"] else second)["id"]
+    assert results[gone]["reason"] == "cancelled" and other in results[gone]["detail"], results
+    assert other in done.out, done
+
+
 def test_what_is_held_is_not_taken_twice(world):
     seeded = dump(world)
     torrent = peers.make_torrent(world, seeded / NAME, "hybrid")

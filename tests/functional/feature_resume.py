@@ -1,6 +1,7 @@
 """What was cut off goes on: the file list of a fetch taken up again, a capture that was interrupted, metadata beside an open attempt."""
 import gzip
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,6 +56,29 @@ def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(w
     world.impound(*words, "--timeout", "3s", code=1)
     result, = world.of_kind("acquisition.result")
     assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1, result
+
+
+def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):
+    disk = world.folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
+    world.vault = disk / "vault"
+    world.env["IMPOUND_VAULT"] = str(world.vault)
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    words = ["fetch", torrent.magnet(), "--peer", peer.address, "--config", world.settings("[limits]\ndisk_reserve = 8388608\n")]
+    interrupted(world, words, world.under_way, "the download")
+    (disk / "of others").write_bytes(bytes(shutil.disk_usage(disk).free - (8 << 20)))
+    fetch = world.start_impound(*words)
+    fetch.wait_for_line("it still needs")
+    waits, = harness.wait_until(lambda: [entry for entry in world.of_kind("limit.reached") if entry["body"]["limit"] == "active_torrents"], 10, "that in the log")
+    assert "acquisition.result" not in world.kinds()
+    (disk / "of others").unlink()
+    assert fetch.wait(60) == 0, fetch.output()
+    result, = world.of_kind("acquisition.result")
+    assert result["body"]["state"] == "complete" and result["of"] == waits["of"] and result["body"]["downloaded_payload_bytes"] < 600_000, result
+    assert [entry["of"] for entry in world.of_kind("limit.left") if "of" in entry] == [waits["of"]]
+    assert world.verify()["ok"] is True
 
 
 def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):

@@ -114,6 +114,36 @@ def test_after_a_death_two_torrents_run_alone_in_turn_and_then_together(world):
     assert world.verify()["ok"] is True
 
 
+def test_those_that_wait_for_a_trial_keep_no_slot_from_another_route(world):
+    """Both slots belong to the torrents of the worker that died, of which one runs alone, for a minute."""
+    found = [leak(world, name=name) for name in ("one", "two", "third")]
+    seeds = [peers.seeder(world, torrent, seeded, rate=rate, host=host) for (torrent, seeded), rate, host in zip(found, (BYTES // 100, BYTES // 100, 0), ("127.0.0.2", "127.0.0.3", "127.0.0.4"))]
+    magnets = [f"{torrent.magnet()}&x.pe={seed.address}" for (torrent, _), seed in zip(found, seeds)]
+    proxied = world.pastes([{"key": key, "text": magnet} for key, magnet in zip(("0CeaNm8Y", "1CeaNm8Y"), magnets)], host="127.0.0.7")
+    direct = world.pastes([], host="127.0.0.8")
+    proxy = peers.start(world, "socks_proxy", "127.0.0.9")
+    world.init()
+    profile = world.folder / "quick.toml"
+    profile.write_text(open(harness.PROFILE, encoding="utf-8").read().replace("interval = 60", "interval = 1"))
+    more = {"profile": str(profile), "interval": "1s"}
+    agent = world.start_impound("watch", "--config", world.settings(
+        f'[network]\nallow_net = ["127.0.0.0/8"]\n[route.tunnel]\nproxy = "socks5h://{proxy.address}"\nallow_torrents = true\n[torrents]\nmax_active = 2\n'
+        + proxied.source(name="proxied", route="tunnel", **more) + direct.source(name="direct", **more)))
+
+    def both_under_way():
+        folders = list((world.vault / "staging" / "swarm" / "tunnel").glob("*"))
+        return len(folders) == 2 and all(any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*")) for folder in folders)
+    harness.wait_until(both_under_way, 60, "the first bytes of both")
+    worker, = harness.workers()
+    os.kill(worker, signal.SIGKILL)
+    agent.wait_for_line("1 waiting while one runs alone")
+    direct.post("2CeaNm8Y", magnets[2])
+    result = harness.wait_until(lambda: world.of_kind("acquisition.result"), 40, "the third torrent")
+    assert len(result) == 1 and result[0]["body"]["state"] == "complete" and result[0]["body"]["info_hash_v1"] == found[2][0].v1, result
+    assert agent.stop() == 0, agent.output()
+    assert world.verify()["ok"] is True
+
+
 def test_a_worker_that_is_stopped_is_noticed_and_the_acquisition_completes(world):
     """A silent one says nothing for a minute: the agent ends it, logs that and goes on."""
     if not harness.ALL:

@@ -162,6 +162,37 @@ Result<void> Engine::begin(AddJob const& message) {
     job.removed = true;
     return tell_ending(job);
   }
+  return add_to_session(job, std::move(params));
+}
+
+/// The torrent left the session with an error, for another job has it, too: once more, now that its metadata is known,
+/// with what the other one was to ask.
+Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::shared_ptr<lt::torrent_info> metadata) {
+  session_->remove_torrent(job.handle);
+  job.handle = {};
+  auto const join = [](auto& own, auto const& others) {
+    for (auto const& one : others)
+      if (std::find(own.begin(), own.end(), one) == own.end()) own.push_back(one);
+  };
+  join(job.asked.trackers, other.trackers);
+  join(job.asked.peers, other.peers);
+  auto const opened = std::exchange(job.opened, {});
+  lt::add_torrent_params params;
+  auto refusal = prepare(job, false, params);
+  for (auto const& [address, port] : opened) DialGate::of_this_process().close(address, port);
+  if (refusal) {
+    job.ending = std::move(*refusal);
+    job.removed = true;
+    return tell_ending(job);
+  }
+  if (job.paused) params.flags |= lt::torrent_flags::paused;
+  params.info_hashes = metadata->info_hashes();
+  params.ti = std::move(metadata);
+  IMPOUND_CHECK(add_to_session(job, std::move(params)));
+  return job.handle.is_valid() ? take_metadata(job) : Result<void>{ok()};
+}
+
+Result<void> Engine::add_to_session(TorrentJob& job, lt::add_torrent_params params) {
   lt::error_code error;
   job.handle = session_->add_torrent(std::move(params), error);
   if (error) {

@@ -12,6 +12,7 @@
 #include <libtorrent/session_stats.hpp>
 #include <libtorrent/torrent_flags.hpp>
 #include <libtorrent/torrent_info.hpp>
+#include <tuple>
 #include <utility>
 
 #include "evidence/formats/digests.h"
@@ -82,12 +83,11 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "worker_ended", "disk: " + error->error.message());
   }
   if (auto const* error = lt::alert_cast<lt::torrent_error_alert>(alert)) {
+    // Of two that turn out to be one hybrid: a torrent_conflict_alert tells the whole of it.
+    if (error->error == lt::errors::duplicate_torrent) return ok();
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "metadata_refused", error->error.message());
   }
-  if (lt::alert_cast<lt::torrent_conflict_alert>(alert)) {
-    return fail(*job, "cancelled",
-                "another acquisition that is under way has the same torrent by its other info-hash: name both in one");
-  }
+  if (auto const* conflict = lt::alert_cast<lt::torrent_conflict_alert>(alert)) return make_one(*job, *conflict);
   if (lt::alert_cast<lt::hash_failed_alert>(alert) && ++job->hash_failures >= hash_failures_max) {
     return fail(*job, "hash_failures", "what peers send does not hash to what the torrent says");
   }
@@ -126,9 +126,12 @@ Result<void> Engine::take_status(lt::torrent_status const& status) {
 }
 
 Result<void> Engine::take_metadata(TorrentJob& job) {
-  auto const engine_torrent = job.handle.torrent_file();
-  if (!engine_torrent) return fail(job, "metadata_refused", "libtorrent has none after all");
-  auto const section = engine_torrent->info_section();
+  auto const torrent = job.handle.torrent_file();
+  return torrent ? take_metadata(job, *torrent) : fail(job, "metadata_refused", "libtorrent has none after all");
+}
+
+Result<void> Engine::take_metadata(TorrentJob& job, lt::torrent_info const& engine_torrent) {
+  auto const section = engine_torrent.info_section();
   std::string_view const info{section.data(), static_cast<std::size_t>(section.size())};
   auto read = read_info_dict(info, metainfo_limits(settings_.limits));
   if (!read) {
@@ -141,7 +144,7 @@ Result<void> Engine::take_metadata(TorrentJob& job) {
                     ? "only its SHA-256, cut to 20 bytes, is the info-hash: that is no v1 info-hash"
                     : "it does not hash to the info-hash");
   }
-  auto files = wanted_files(engine_torrent->files(), read.value());
+  auto files = wanted_files(engine_torrent.files(), read.value());
   if (!files) return fail(job, "metadata_refused", "libtorrent reads other files in it than we do");
   job.torrent = std::move(read).value();
   job.files = std::move(*files);
@@ -152,6 +155,27 @@ Result<void> Engine::take_metadata(TorrentJob& job) {
   if (auto detail = beyond_limits(*job.torrent, settings_.limits)) return fail(job, "refused_limits", *detail);
   if (job.asked.metadata_only) return end(job, Done{job.asked.id, 0, 0});
   return ok();
+}
+
+/// Two magnets name one hybrid, each by another hash, which shows when the first has its metadata; libtorrent stops
+/// both. Who wants metadata alone has it now. Of the others the older one goes on, with the sources of both.
+Result<void> Engine::make_one(TorrentJob& job, lt::torrent_conflict_alert const& conflict) {
+  TorrentJob* const other = job_of(conflict.conflicting_torrent);
+  auto const& metadata = conflict.metadata;
+  if (other == nullptr || other == &job || other->ending || !metadata) return ok();
+  std::vector<TorrentJob*> both{&job, other};
+  std::sort(both.begin(), both.end(), [](auto const* a, auto const* b) {
+    return std::tie(a->asked.metadata_only, a->started, a->asked.id) <
+           std::tie(b->asked.metadata_only, b->started, b->asked.id);
+  });
+  TorrentJob& kept = *both.front();
+  TorrentJob& second = *both.back();
+  if (second.asked.metadata_only)
+    IMPOUND_CHECK(take_metadata(second, *metadata));
+  else
+    IMPOUND_CHECK(fail(second, "cancelled", "another acquisition that is under way has the same torrent"));
+  if (kept.asked.metadata_only) return take_metadata(kept, *metadata);
+  return begin_again(kept, second.asked, metadata);
 }
 
 /// From here on "finished" means the files that were chosen; when they are all there already it is not said again.

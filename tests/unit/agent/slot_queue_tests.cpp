@@ -39,3 +39,11 @@ TEST_CASE("causes take turns, so that one paste with many torrents holds nobody 
   CHECK(order_of({{"a", "x"}, {"b", "x"}, {"c", "x"}, {"d", "y"}, {"e", "z"}}) == "adebc");
   CHECK(order_of({{"a", "x"}, {"b", "y"}}, {"x", "x", "y"}) == "ba");
 }
+
+TEST_CASE("a slot that was lent goes back, and never from the suspect that runs alone") {
+  CHECK(beyond_slots({}, 1).empty());
+  CHECK(beyond_slots({{"a", false, 1}, {"b", false, 2}}, 2).empty());
+  CHECK(beyond_slots({{"c", false, 3}, {"a", false, 1}, {"b", false, 2}}, 2) == std::set<std::string>{"c"});
+  CHECK(beyond_slots({{"c", true, 3}, {"a", false, 1}, {"b", false, 2}}, 1) == std::set<std::string>{"a", "b"});
+  CHECK(beyond_slots({{"b", false, 1}, {"a", false, 1}}, 1) == std::set<std::string>{"b"});
+}
