@@ -259,8 +259,14 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
       job.peers.push_back(std::move(address));
   };
   for (std::string const& peer : wanted.peers) dial(peer, true);
-  for (std::size_t i = 0; i < std::min(content_peers_max, wanted.target.peers.size()); ++i)
-    dial(wanted.target.peers[i], false);
+  for (std::size_t i = 0; i < std::min(content_peers_max, wanted.target.peers.size()); ++i) {
+    std::string const& peer = wanted.target.peers[i];
+    // A name of content's choice is not waited for here.
+    if (auto name = name_of_peer(peer); name && !route.proxy)
+      job.peers.push_back(std::move(*name));
+    else
+      dial(peer, false);
+  }
   return job;
 }
 

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <cctype>
 #include <charconv>
 #include <memory>
 
@@ -69,6 +70,15 @@ std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, Ad
     if (policy.check(address, parsed.value().port, named_by_operator))
       peers.push_back({address.text(), parsed.value().port, named_by_operator});
   return peers;
+}
+
+std::optional<fetchers::PeerAddress> name_of_peer(std::string const& host_port) {
+  constexpr std::size_t name_bytes_max = 253;  // RFC 1035, section 2.3.4, without the last dot
+  auto const parsed = parse_host_port(host_port);
+  if (!parsed || is_literal_peer(host_port) || parsed.value().host.size() > name_bytes_max) return std::nullopt;
+  for (char const c : parsed.value().host)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') return std::nullopt;
+  return fetchers::PeerAddress{parsed.value().host, parsed.value().port, false};
 }
 
 bool peer_may_be_allowed(std::string const& host_port, AddressPolicy const& policy) {

@@ -28,6 +28,9 @@ bool is_literal_peer(std::string const& host_port);
 std::vector<fetchers::PeerAddress> resolve_peer(std::string const& host_port, fetchers::AddressPolicy const& policy,
                                                 bool named_by_operator);
 
+/// HOST:PORT whose host is a name as the DNS has them, for the swarm worker to look up.
+std::optional<fetchers::PeerAddress> name_of_peer(std::string const& host_port);
+
 /// False for a peer that is no HOST:PORT or a blocked literal. Looks nothing up.
 bool peer_may_be_allowed(std::string const& host_port, fetchers::AddressPolicy const& policy);
 

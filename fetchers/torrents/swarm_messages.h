@@ -35,7 +35,7 @@ constexpr std::uint64_t swarm_protocol_version = 2;
 constexpr int worker_refused_exit = 3;
 
 struct PeerAddress {
-  std::string ip;  // a literal
+  std::string ip;  // a literal; from content also a name, which the worker looks up where there is no proxy
   std::uint16_t port = 0;
   bool named_by_operator = false;  // --peer: exempt from the address policy for exactly this address and port
   bool operator==(PeerAddress const&) const = default;

@@ -141,6 +141,22 @@ def test_a_magnet_in_base32_and_a_bare_info_hash(world):
     assert "held already" in again.out + again.err, again
 
 
+def test_a_magnets_peer_by_its_name(world):
+    """Its name has two addresses, of which the table refuses one, and where nobody would answer, too."""
+    hosts = world.folder / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n127.0.0.66 seed.example\n127.0.0.2 seed.example\n")
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded)
+    port = peer.address.rsplit(":", 1)[1]
+    world.init()
+    world.impound("fetch", f"{torrent.magnet()}&x.pe=seed.example:{port}", code=1)  # both are loopback
+    assert "no peer" in world.of_kind("acquisition.result")[0]["body"]["detail"], world.of_kind("acquisition.result")
+    world.impound("fetch", f"{torrent.magnet()}&x.pe=seed.example:{port}", "--allow-net", "127.0.0.2/32")
+    check_sealed(world, torrent, seeded)
+
+
 def test_two_magnets_of_one_hybrid_are_one_acquisition(world):
     """Each names it by another of its info-hashes, which nobody can know before the metadata is there; the seed is the second's own."""
     seeded = dump(world)

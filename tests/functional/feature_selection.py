@@ -111,6 +111,27 @@ def test_one_torrent_at_a_time_and_the_metadata_of_all_at_once(world):
     sound(world)
 
 
+def test_one_that_waits_keeps_few_of_its_peers(world):
+    """So that a queue of torrents with large swarms leaves connections to the one whose turn it is."""
+    slow, crowd = leak(world, "slow", size=600_000), leak(world, "crowd")
+    first, second = peers.make_torrent(world, slow / "slow", "v1"), peers.make_torrent(world, crowd / "crowd", "v1")
+    seed = peers.seeder(world, first, slow, rate=40_000)
+    many = peers.start(world, "seeder", "127.0.0.3", second.path, crowd, "--peers", 12)
+    world.init()
+    words = ["fetch", first.path, second.path, "--config", world.settings("[torrents]\nmax_active = 1\n"), "--peer", seed.address]
+    for port in many.counts()["ports"]:
+        words += ["--peer", f"127.0.0.3:{port}"]
+    fetch = world.start_impound(*words)
+
+    def connected():
+        return len(subprocess.run(["ss", "-tnH", "state", "established", "dst 127.0.0.3"], capture_output=True, text=True, check=True).stdout.splitlines())
+    harness.wait_until(lambda: connected() >= 12, 20, "all its peers")
+    harness.wait_until(lambda: connected() <= 5, 20, "those that it keeps")
+    assert "acquisition.result" not in world.kinds()
+    assert fetch.wait(60) == 0, fetch.output()
+    sound(world)
+
+
 def nobodys(world, name):
     """A torrent that a dead tracker keeps from being given up at once."""
     harness.write_bytes(world.folder / f"{name}.bin", 50_000, name)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""seeder.py TORRENT FOLDER [--listen 127.0.0.1:0] [--rate BYTES/S] [--dial HOST:PORT]...
+"""seeder.py TORRENT FOLDER [--listen 127.0.0.1:0] [--rate BYTES/S] [--dial HOST:PORT]... [--peers N]
 
-Seeds until SIGTERM. Prints {"port": …} when it can be reached, {"uploaded": …} at the end. FOLDER holds the torrent's
+Seeds until SIGTERM. Prints {"port": …} when it can be reached, {"uploaded": …} at the end; with --peers that many sessions
+seed, {"ports": […]}. FOLDER holds the torrent's
 file or folder; it is believed to be whole."""
 import argparse
 
@@ -15,20 +16,22 @@ def main():
     options.add_argument("--listen", default="127.0.0.1:0")
     options.add_argument("--rate", type=int, default=0)
     options.add_argument("--dial", action="append", default=[], type=host_port)
+    options.add_argument("--peers", type=int, default=1)
     given = options.parse_args()
     stop_on_sigterm()
-    peer = session(given.listen, unchoke_slots_limit=-1, max_allowed_in_request_queue=5000, allowed_fast_set_size=0)
-    handle = add(peer, given.torrent, given.folder, seed=True)
+    crowd = [session(given.listen, unchoke_slots_limit=-1, max_allowed_in_request_queue=5000, allowed_fast_set_size=0) for _ in range(given.peers)]
+    handles = [add(peer, given.torrent, given.folder, seed=True) for peer in crowd]
+    peer, handle = crowd[0], handles[0]
     if given.rate:
         handle.set_upload_limit(given.rate)
     try:
-        say(port=peer.listen_port())
+        say(port=peer.listen_port(), ports=[one.listen_port() for one in crowd])
         while True:
             peer.wait_for_alert(500)
             peer.pop_alerts()
             dial(handle, given.dial)
     except Stopped:
-        say(uploaded=handle.status().total_payload_upload)
+        say(uploaded=sum(one.status().total_payload_upload for one in handles))
 
 
 main()

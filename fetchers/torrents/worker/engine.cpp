@@ -24,9 +24,6 @@ namespace impound::fetchers {
 
 namespace {
 
-// A torrent with a huge swarm would else leave none of the session's connections to the others.
-constexpr int job_connections_max = 50;
-
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
@@ -100,6 +97,7 @@ Result<bool> Engine::take(ChooseFiles const& message) {
   if (!job->torrent || job->choice_in_force || job->chosen) return bug("a choice of files that nobody asked for");
   if (message.wanted.size() != job->torrent->files.size()) return bug("a choice among other files");
   job->chosen = true;
+  if (std::exchange(job->keeps_few, false)) job->handle.set_max_connections(job_connections_max);
   job->last_progress = steady_clock::now();
   for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // those of the wait say nothing
   std::erase_if(job->files, [&](WantedFile const& file) { return !message.wanted[file.index]; });
@@ -268,6 +266,8 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
   bool blocked = false;
   for (auto const& peer : job.asked.peers) {
     auto const bytes = address_bytes(peer.ip);
+    if (!bytes && peer.port != 0 && !settings_.way_out.proxy && names_.ask(job.asked.id, peer.ip, peer.port))
+      ++job.names_asked;
     lt::error_code error;
     auto const address = lt::make_address(peer.ip, error);
     if (!bytes || error || peer.port == 0) continue;
@@ -298,7 +298,7 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
     job.has_trackers = true;
   }
   if (!job.opened.empty()) set_address_filter();
-  if (job.has_trackers || !job.peers.empty() || asks_dht(job)) return std::nullopt;
+  if (job.has_trackers || !job.peers.empty() || job.names_asked > 0 || asks_dht(job)) return std::nullopt;
   return failed(job, "no_peers",
                 blocked ? "its peers are at addresses that are not allowed, and it has no tracker"
                         : "neither a tracker nor a peer is known, and the DHT is not asked");

@@ -15,6 +15,7 @@
 
 #include "evidence/system/frames.h"
 #include "fetchers/torrents/swarm_messages.h"
+#include "fetchers/torrents/worker/peer_names.h"
 #include "fetchers/torrents/worker/torrent_job.h"
 #include "fetchers/torrents/worker/upload_guard.h"
 
@@ -23,12 +24,13 @@ namespace impound::fetchers {
 class Engine {
  public:
   /// `alert_descriptor`: an eventfd that is written when alerts wait.
-  Engine(FrameLine& line, int alert_descriptor) : line_(line), alert_descriptor_(alert_descriptor) {}
+  Engine(FrameLine& line, int alert_descriptor)
+      : line_(line), alert_descriptor_(alert_descriptor), names_(alert_descriptor) {}
   ~Engine();
 
   /// False: it was told to stop. An error ends the worker.
   Result<bool> handle(ToWorker message);
-  /// Takes libtorrent's alerts.
+  /// Takes libtorrent's alerts, and addresses of names that were looked up.
   Result<void> take_alerts();
   /// Twice a second: progress, deadlines, peers dialled again.
   Result<void> tick();
@@ -44,6 +46,7 @@ class Engine {
   Result<bool> take(StopWorker const& message);
 
   Result<void> take_alert(lt::alert* alert);
+  void take_names();
   Result<void> take_status(lt::torrent_status const& status);
   Result<void> take_metadata(TorrentJob& job);
   Result<void> take_metadata(TorrentJob& job, lt::torrent_info const& engine_torrent);
@@ -83,6 +86,7 @@ class Engine {
   FrameLine& line_;
   int alert_descriptor_;
   Configure settings_;
+  PeerNames names_;
   UploadCounters counters_;
   std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
   std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks

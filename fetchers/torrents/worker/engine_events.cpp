@@ -29,6 +29,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t chunk_bytes = 512u << 10;
 constexpr std::size_t progress_queue_bytes_max = 1u << 20;  // beyond it the agent is behind, and progress is dropped
+constexpr seconds waits_after{5};                           // the choice comes at once, or when others have ended
 constexpr unsigned dial_failures_max = 3;
 constexpr unsigned hash_failures_max = 24;
 
@@ -54,6 +55,7 @@ Result<void> Engine::take_alerts() {
   std::vector<lt::alert*> alerts;
   session_->pop_alerts(&alerts);
   for (auto* alert : alerts) IMPOUND_CHECK(take_alert(alert));
+  take_names();
   return trip_wire(counters_.sent_payload_bytes);
 }
 
@@ -99,6 +101,24 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     if (gone->error == lt::errors::too_many_corrupt_pieces) peer->second.banned = true;
   }
   return ok();
+}
+
+/// A name that content gave leads where the address table lets it lead, like any address.
+void Engine::take_names() {
+  for (auto const& found : names_.take()) {
+    TorrentJob* const job = job_named(found.job);
+    if (job == nullptr) continue;
+    --job->names_asked;
+    for (auto const& literal : found.addresses) {
+      auto const bytes = address_bytes(literal);
+      lt::error_code error;
+      auto const address = lt::make_address(literal, error);
+      if (!bytes || error || !DialGate::of_this_process().allows(*bytes, found.port)) continue;
+      lt::tcp::endpoint const endpoint{address, found.port};
+      if (job->peers.emplace(endpoint, NamedPeer{}).second)
+        job->handle.connect_peer(endpoint, lt::peer_info::tracker);  // one failure is forgiven
+    }
+  }
 }
 
 Result<void> Engine::take_status(lt::torrent_status const& status) {
@@ -322,7 +342,13 @@ Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
       return fail(job, "metadata_refused", "what peers sent does not hash to the info-hash");
     return fail(job, "no_metadata", "no peer handed over the metadata in time");
   }
-  if (awaits_choice(job)) return ok();
+  if (awaits_choice(job)) {
+    if (!job.keeps_few && now - job.last_progress >= waits_after) {
+      job.keeps_few = true;
+      job.handle.set_max_connections(waiting_job_connections_max);
+    }
+    return ok();
+  }
   if (job.asked.idle_timeout_s && now - job.last_progress >= seconds{*job.asked.idle_timeout_s}) {
     return fail(job, "deadline", "no new byte for " + std::to_string(*job.asked.idle_timeout_s) + " s");
   }
@@ -336,7 +362,7 @@ Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
 }
 
 bool Engine::nobody_left(TorrentJob const& job) const {
-  if (job.has_trackers || asks_dht(job) || job.status.num_peers > 0) return false;
+  if (job.has_trackers || job.names_asked > 0 || asks_dht(job) || job.status.num_peers > 0) return false;
   return std::all_of(job.peers.begin(), job.peers.end(),
                      [](auto const& peer) { return peer.second.banned || peer.second.failures >= dial_failures_max; });
 }

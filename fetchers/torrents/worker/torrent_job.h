@@ -63,8 +63,10 @@ struct TorrentJob {
   bool has_trackers = false;
   bool told_whole = false;  // those that were whole on the disk already
   bool paused = false;
+  bool keeps_few = false;        // connections: it waits for the choice, and that takes its time
   bool chosen = false;           // the agent said which files
   bool choice_in_force = false;  // and libtorrent goes by it; from the start where nothing is to be chosen
+  unsigned names_asked = 0;      // of peers, whose addresses are looked up still
   unsigned metadata_failures = 0;
   unsigned hash_failures = 0;  // since the last good piece
   int good_pieces = 0;
@@ -77,6 +79,11 @@ struct TorrentJob {
   std::optional<std::variant<Done, Failed>> ending;  // decided; told when libtorrent has let go
   bool removed = false;                              // libtorrent has
 };
+
+// A torrent with a huge swarm would else leave none of the session's connections to the others; while it waits, the few
+// that have its payload are enough.
+inline constexpr int job_connections_max = 50;
+inline constexpr int waiting_job_connections_max = 5;
 
 /// Pairs libtorrent's files with ours, pad files left out; nothing when they are not the same files.
 std::optional<std::vector<WantedFile>> wanted_files(lt::file_storage const& engine, Metainfo const& torrent);

@@ -31,6 +31,14 @@ TEST_CASE("HOST:PORT is read in its three spellings and nothing else") {
     CHECK_FALSE(parse_host_port(wrong));
 }
 
+TEST_CASE("a peer's name is what the DNS may have, and nothing that is an address in any spelling") {
+  CHECK(name_of_peer("Peer-1.example:6881") == impound::fetchers::PeerAddress{"Peer-1.example", 6881, false});
+  for (std::string const wrong :
+       {"127.0.0.1:6881", "2130706433:6881", "[::1]:6881", "peer", "p\xc3\xa9.example:1", "a%b:1"})
+    CHECK_FALSE(name_of_peer(wrong));
+  CHECK_FALSE(name_of_peer(std::string(254, 'a') + ":1"));
+}
+
 TEST_CASE("P5: what an operator names is exempt, what content names is not") {
   auto const policy = address_policy({}).value();
   CHECK(resolve_peer("127.0.0.1:6881", policy, true).size() == 1);
