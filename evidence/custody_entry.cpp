@@ -19,6 +19,7 @@ constexpr auto all_kinds = std::to_array<std::string_view>({
     "acquisition.attempt",
     "acquisition.metadata",
     "acquisition.result",
+    "acquisition.resumed",
     "agent.recovered",
     "agent.started",
     "agent.stopped",

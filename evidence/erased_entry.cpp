@@ -13,6 +13,7 @@ constexpr auto blankable = std::to_array<std::string_view>({
     "acquisition.attempt",
     "acquisition.metadata",
     "acquisition.result",
+    "acquisition.resumed",
     "alert.raised",
     "availability.changed",
     "availability.checked",

@@ -13,6 +13,7 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t listed_bytes_max = 8 * 1024;
+constexpr std::size_t listed_text_max = 1000;
 constexpr std::size_t trackers_max = 100;  // of one torrent, each of at most
 constexpr std::size_t tracker_bytes_max = 1024;
 constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to look up
@@ -22,8 +23,8 @@ Json listed(std::vector<std::string> const& texts) {
   Json list = Json::array();
   std::size_t bytes = 0;
   for (std::string const& text : texts) {
-    std::string const one = shown(text, 1000);
-    bytes += one.size();
+    std::string const one = shown(text, listed_text_max);
+    bytes += Json(one).dump(-1, ' ', false, Json::error_handler_t::replace).size();  // with what JSON escapes
     if (list.size() == entry_list_max || bytes > listed_bytes_max) break;
     list.push_back(one);
   }
@@ -68,8 +69,11 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   begun.taken_up = open != nullptr;
   IMPOUND_TRY(lane, lane_for(wanted, open));
   EntryId attempt = session_.new_id();
+  std::uint64_t staged = 0;
   if (open) {
     attempt = open->attempt;
+    staged = staged_bytes(session_.disk(), lane->route.name + "/" + attempt.text());
+    IMPOUND_CHECK(record_resumption(wanted, *open, *lane, staged));
   } else {
     IMPOUND_TRY(recorded, record_attempt(wanted, *lane, selection_json(selection)));
     attempt = recorded;
@@ -81,6 +85,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   running.metadata_only = wanted.metadata_only;
   running.by_person = wanted.by.has_value();
   running.taken_up = begun.taken_up;
+  running.staged_bytes = staged;
   if (wanted.cause && !wanted.by) running.cause = wanted.cause->text();
   running.selection = std::move(selection);
   running.web_seeds_set_aside = wanted.target.web_seeds.size();
@@ -91,7 +96,6 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   if (running.metainfo && !running.job.torrent) running.job.hashes = running.metainfo->hashes;
   IMPOUND_CHECK(make_staging_folder(session_.disk(), lane->route.name));
   IMPOUND_CHECK(make_staging_folder(session_.disk(), staging_of(running)));
-  if (running.taken_up) running.staged_bytes = staged_bytes(session_.disk(), staging_of(running));
   Running& added = running_.emplace(attempt.text(), std::move(running)).first->second;
   bool const metadata_suffices = wanted.metadata_only && added.metainfo;
   if (wholly_sealed(added) || metadata_suffices) {
@@ -220,6 +224,31 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, SwarmLane con
   if (!refused.empty()) body["addresses_refused"] = listed(refused);
   return session_.recorder().record(
       EntryDraft{"acquisition.attempt", std::move(body), wanted.case_name, wanted.cause, {}, wanted.by, {}});
+}
+
+/// Who is asked that the attempt did not name must stand in the log before they are, like the others.
+Result<void> Acquisitions::record_resumption(Wanted const& wanted, OpenAcquisition const& open, SwarmLane const& lane,
+                                             std::uint64_t staged) {
+  auto const not_in = [&open](std::vector<std::string> texts, char const* key) {
+    auto const known = texts_field(open.body, key);
+    std::erase_if(texts, [&](std::string const& text) {
+      return std::find(known.begin(), known.end(), shown(text, listed_text_max)) != known.end();
+    });
+    return texts;
+  };
+  TorrentTarget added;
+  added.trackers = not_in(wanted.target.trackers, "trackers");
+  added.peers = not_in(wanted.target.peers, "peers");
+  std::vector<std::string> peers = not_in(wanted.peers, "peers");
+  auto const refused = refused_sources(added, lane.route);
+  peers.insert(peers.end(), added.peers.begin(), added.peers.end());
+  Json body{{"route", lane.route.name}, {"staged_bytes", json_number(staged)}};
+  if (!added.trackers.empty()) body["trackers"] = listed(added.trackers);
+  if (!peers.empty()) body["peers"] = listed(peers);
+  if (!refused.empty()) body["addresses_refused"] = listed(refused);
+  IMPOUND_CHECK(session_.recorder().record(
+      EntryDraft{"acquisition.resumed", std::move(body), open.case_name, {}, open.attempt, wanted.by, {}}));
+  return ok();
 }
 
 /// An attempt of an earlier run: what it knew of the torrent is in the vault already.

@@ -161,6 +161,8 @@ class Acquisitions {
 
   Result<SwarmLane*> lane_for(Wanted const& wanted, OpenAcquisition const* open);
   Result<EntryId> record_attempt(Wanted const& wanted, SwarmLane const& lane, Json const& selection);
+  Result<void> record_resumption(Wanted const& wanted, OpenAcquisition const& open, SwarmLane const& lane,
+                                 std::uint64_t staged);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
   std::vector<std::string> refused_sources(TorrentTarget const& target, Route const& route) const;

@@ -119,6 +119,13 @@ void Past::take(ReadEntry const& entry) {
       if (found.v1) open->second.hashes.v1 = found.v1;
       if (found.v2) open->second.hashes.v2 = found.v2;
     }
+  } else if (kind == "acquisition.resumed" && entry.of()) {
+    if (auto const open = open_.find(*entry.of()); open != open_.end())
+      for (char const* key : {"trackers", "peers"}) {
+        Json& known = open->second.body[key];
+        if (!known.is_array()) known = Json::array();
+        for (std::string const& text : texts_field(body, key)) known.push_back(text);
+      }
   } else if (kind == "acquisition.result") {
     take_acquisition_result(entry);
   } else if (kind == "exhibit.sealed") {

@@ -45,6 +45,23 @@ def test_the_file_list_of_a_fetch_that_was_taken_up_is_whole(world):
     assert {bytes.fromhex(line["path_hex"]).decode(): line["sha256"] for line in listed} == harness.tree(seeded), listed
 
 
+def test_who_is_asked_when_an_attempt_goes_on_is_in_the_log_first(world):
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    nobody = f"127.0.0.3:{harness.free_port('127.0.0.3')}"
+    words = ["fetch", torrent.magnet() + "&tr=http://tracker.example/announce", "--peer", nobody, "--config", world.settings("[torrents]\ndht = \"off\"\n")]
+    interrupted(world, words, lambda: "acquisition.attempt" in world.kinds(), "the attempt")
+    attempt, = world.of_kind("acquisition.attempt")
+    words[1] = torrent.magnet() + "&tr=http://tracker.example/announce&tr=http://10.0.0.1/announce"
+    world.impound(*words, "--peer", peer.address)
+    resumed, = world.of_kind("acquisition.resumed")
+    assert resumed["of"] == attempt["id"] and resumed["by"], resumed
+    assert world.kinds().index("acquisition.resumed") < world.kinds().index("acquisition.metadata"), world.kinds()
+    refused = ["http://10.0.0.1/announce"]
+    assert resumed["body"] == {"route": "direct", "staged_bytes": 0, "trackers": refused, "peers": [peer.address], "addresses_refused": refused}, resumed
+    assert world.of_kind("acquisition.result")[0]["body"]["state"] == "complete" and world.verify()["ok"] is True
+
+
 def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(world):
     seeded, torrent, peer = slow_torrent(world, rate=100_000)
     world.init()

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""adversary.py TORRENT [--listen 127.0.0.1:0]
+"""adversary.py TORRENT [--listen 127.0.0.1:0] [--lies]
 
 A BitTorrent peer that has nothing and tries everything to get something: it asks for pieces while it is choked, for those that it
 is told are allowed fast and for those that it is not, for the metadata (ut_metadata), for the hashes of a v2 torrent; it says again
-and again that it is interested, no longer interested, interested. Whoever dials it is dialled back, at the very address and port
+and again that it is interested, no longer interested, interested. With --lies it says that it has all pieces, and gives none. Whoever dials it is dialled back, at the very address and port
 that the call came from. Prints {"port": …}, {"connected": true} with the first peer, {"had_enough": true, …} once it got all three of payload,
 metadata and hashes, and at SIGTERM what it got: {"received":
 payload bytes, "metadata": parts, "hashes": answers, "connections": n, "dialled_in": calls back that were taken, "requests": …,
@@ -52,7 +52,8 @@ def roots_of(tree, longer_than):
 
 
 class Wanted:
-    def __init__(self, path):
+    def __init__(self, path, lies):
+        self.lies = lies
         with open(path, "rb") as file:
             info = lt.bdecode(file.read())[b"info"]
         raw = lt.bencode(info)
@@ -77,7 +78,8 @@ class Talk:
         # us from the last time, might answer it. One that does not ends the talk there, so the other times it comes later.
         with count_lock:
             at_once = counted["connections"] % 2 == 0
-        self.line.sendall((self.hashes_asked() if at_once else b"") + message(20, b"\0d1:md11:ut_metadatai3eee") + message(15) + message(2))
+        says = message(14) if self.wanted.lies else b""
+        self.line.sendall(says + (self.hashes_asked() if at_once else b"") + message(20, b"\0d1:md11:ut_metadatai3eee") + message(15) + message(2))
         buffer, ask_at = b"", time.monotonic() + ASK_EVERY
         while True:
             if select.select([self.line], [], [], max(0, ask_at - time.monotonic()))[0]:
@@ -180,8 +182,9 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("torrent")
     options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
+    options.add_argument("--lies", action="store_true")
     given = options.parse_args()
-    wanted = Wanted(given.torrent)
+    wanted = Wanted(given.torrent, given.lies)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     server = listen(given.listen)
     threading.Thread(target=answer, args=(server, wanted), daemon=True).start()

@@ -253,6 +253,7 @@ std::optional<Failed> Engine::prepare_torrent(TorrentJob& job, std::string const
   auto files = params.ti ? wanted_files(params.ti->files(), *job.torrent) : std::nullopt;
   if (!files) return failed(job, "metadata_refused", "libtorrent reads other files in it than we do");
   job.files = std::move(*files);
+  if (has_all_hashes(params)) params.userdata = &brings_all_hashes;
   params.url_seeds.clear();
   params.http_seeds.clear();
   params.trackers.clear();

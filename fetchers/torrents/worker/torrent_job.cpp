@@ -1,6 +1,7 @@
 #include "fetchers/torrents/worker/torrent_job.h"
 
 #include <algorithm>
+#include <libtorrent/torrent_info.hpp>
 
 #include "fetchers/torrents/bencode.h"
 
@@ -46,6 +47,17 @@ std::string without_addresses(std::string_view torrent, Metainfo const& read) {
   }
   bytes += 'e';
   return bytes;
+}
+
+bool has_all_hashes(lt::add_torrent_params const& params) {
+  if (!params.ti || !params.ti->v2()) return false;
+  auto const& files = params.ti->files();
+  for (auto const file : files.file_range()) {
+    // A file of one piece has no layer: its root is that piece's hash.
+    if (files.pad_file_at(file) || files.file_size(file) <= files.piece_length()) continue;
+    if (file >= params.merkle_trees.end_index() || params.merkle_trees[file].empty()) return false;
+  }
+  return true;
 }
 
 MetainfoLimits metainfo_limits(SwarmLimits const& limits) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <libtorrent/add_torrent_params.hpp>
 #include <libtorrent/file_storage.hpp>
 #include <libtorrent/socket.hpp>
 #include <libtorrent/torrent_handle.hpp>
@@ -96,6 +97,9 @@ std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits co
 
 /// The info dict and piece layers of a .torrent alone: libtorrent sees no tracker, web seed or DHT node named in it.
 std::string without_addresses(std::string_view torrent, Metainfo const& read);
+
+/// The hashes of all pieces were in the .torrent (BEP 52, piece layers).
+bool has_all_hashes(lt::add_torrent_params const& params);
 
 /// The limits of a job as the reader of torrents takes them.
 MetainfoLimits metainfo_limits(SwarmLimits const& limits);

@@ -29,9 +29,9 @@ bool is_answer(lt::span<char const> body) {
 
 class GuardedPeer final : public lt::peer_plugin {
  public:
-  /// `finished` is the torrent's, which outlives its peers.
-  GuardedPeer(lt::peer_connection_handle peer, UploadCounters& counters, bool const& finished)
-      : peer_(std::move(peer)), counters_(counters), finished_(finished) {}
+  /// `needs_hashes` is the torrent's, which outlives its peers.
+  GuardedPeer(lt::peer_connection_handle peer, UploadCounters& counters, bool const& needs_hashes)
+      : peer_(std::move(peer)), counters_(counters), needs_hashes_(needs_hashes) {}
 
   lt::string_view type() const override { return "upload_guard"; }
 
@@ -65,12 +65,12 @@ class GuardedPeer final : public lt::peer_plugin {
   }
 
  private:
-  /// Hashes are for those whom we may have to ask for hashes: peers that have pieces, until ours are complete.
+  /// Hashes are for those whom we may have to ask for hashes: peers that have pieces, until we have all that we need.
   void withhold_hashes(bool says_that_it_has) {
     auto const peer = peer_.native_handle();
     if (!peer) return;
     bool const has_pieces = says_that_it_has || peer->num_have_pieces() > 0;
-    set_withheld(*peer, finished_ || !has_pieces);
+    set_withheld(*peer, !needs_hashes_ || !has_pieces);
   }
   /// What libtorrent has learnt of a peer also decides by which hash it is dialled again: it is put back at the end.
   void set_withheld(lt::peer_connection& peer, bool withheld) {
@@ -82,30 +82,35 @@ class GuardedPeer final : public lt::peer_plugin {
 
   lt::peer_connection_handle peer_;
   UploadCounters& counters_;
-  bool const& finished_;
+  bool const& needs_hashes_;
   bool fast_offered_ = false;
   bool withheld_ = false;
 };
 
 class GuardedTorrent final : public lt::torrent_plugin {
  public:
-  explicit GuardedTorrent(UploadCounters& counters) : counters_(counters) {}
+  GuardedTorrent(UploadCounters& counters, bool needs_hashes)
+      : counters_(counters), ever_needs_hashes_(needs_hashes), needs_hashes_(needs_hashes) {}
   std::shared_ptr<lt::peer_plugin> new_connection(lt::peer_connection_handle const& peer) override {
-    return std::make_shared<GuardedPeer>(peer, counters_, finished_);
+    return std::make_shared<GuardedPeer>(peer, counters_, needs_hashes_);
   }
   void on_state(lt::torrent_status::state_t state) override {
-    finished_ = state == lt::torrent_status::finished || state == lt::torrent_status::seeding;
+    // One of which nothing is wanted yet is "finished", too, and comes back from that.
+    bool const finished = state == lt::torrent_status::finished || state == lt::torrent_status::seeding;
+    needs_hashes_ = ever_needs_hashes_ && !finished;
   }
 
  private:
   UploadCounters& counters_;
-  bool finished_ = false;
+  bool const ever_needs_hashes_;
+  bool needs_hashes_;
 };
 
 }  // namespace
 
-std::shared_ptr<lt::torrent_plugin> UploadGuard::new_torrent(lt::torrent_handle const&, lt::client_data_t) {
-  return std::make_shared<GuardedTorrent>(counters_);
+std::shared_ptr<lt::torrent_plugin> UploadGuard::new_torrent(lt::torrent_handle const&, lt::client_data_t about) {
+  // A .torrent brings its piece layers along. What 2.0.8 exports does not tell when those of a magnet are complete.
+  return std::make_shared<GuardedTorrent>(counters_, about.get<BringsAllHashes>() == nullptr);
 }
 
 }  // namespace impound::fetchers

@@ -47,7 +47,7 @@ TEST_CASE("no payload comes before the files are chosen, then exactly those that
       auto const made = world.torrent(version);
       auto job = world.job(made, {world.seed(made)});
       job.choose_files = true;
-      job.idle_timeout_s = 1;  // waiting to be told is not idleness
+      job.idle_timeout_s = 5;
       if (!by_magnet) job.torrent = contents(made.file);
       auto const torrent = read_torrent(contents(made.file), MetainfoLimits{}).value();
       auto swarm = world.swarm();
@@ -60,6 +60,8 @@ TEST_CASE("no payload comes before the files are chosen, then exactly those that
       CHECK(bytes_on_disk(world.staging()) == 0);
       CHECK(
           std::all_of(before.progress.begin(), before.progress.end(), [](auto const& p) { return p.downloaded == 0; }));
+      // Waiting to be told is not idleness.
+      if (version == "v1" && by_magnet) CHECK_FALSE(listen(*swarm, 6s).failed);
       auto const wanted = all_but_the_largest(torrent);
       REQUIRE(swarm->choose("job", wanted));
       auto const heard = listen(*swarm, 30s);

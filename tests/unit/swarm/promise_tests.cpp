@@ -111,6 +111,24 @@ TEST_CASE("P3: the adversary does get payload, metadata and hashes from a client
     CHECK_MESSAGE(got[something].get<int>() > 0, something);
 }
 
+TEST_CASE("P3: a peer that says it has pieces gets no hashes once ours are complete") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(400'000);
+  auto const torrent = world.torrent("hybrid");
+  Program liar{"adversary.py", {torrent.file, "--lies", "--listen", "127.0.0.7:0"}};
+  auto const port = liar.line()["port"].get<std::uint16_t>();
+  auto job = world.job(torrent, {operators_peer("127.0.0.7", port), world.seed(torrent, {"--rate", "100000"})});
+  job.torrent = contents(torrent.file);  // with its hashes
+  auto swarm = world.swarm();
+  REQUIRE(swarm->add(job));
+  REQUIRE(listen(*swarm, 60s).done);
+  auto const got = liar.stop("received");
+  INFO(got.dump());
+  CHECK(got["hash_requests"].get<int>() > 2);
+  for (char const* nothing : {"received", "metadata", "hashes"}) CHECK_MESSAGE(got[nothing].get<int>() == 0, nothing);
+}
+
 TEST_CASE("P3: a peer that asks for the metadata gets none") {
   if (!have_peers()) return;
   World world;
