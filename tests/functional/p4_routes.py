@@ -259,6 +259,19 @@ def test_a_peer_at_a_private_address_is_reached_by_the_proxy_when_a_person_names
     assert outside.counted()[1] == 0, outside.counted()
 
 
+def test_a_peer_at_an_ipv6_address_is_reached_by_the_proxy(world):
+    outside = Outside(world)
+    subprocess.run(["ip", "-6", "addr", "add", "2001:db8::2/128", "dev", "lo"], check=True)
+    torrent, seed = seeded_outside(world, outside, "leak", "hybrid", "[2001:db8::2]")
+    proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0")
+    world.init()
+    outside.count(port)
+    magnet = f"{torrent.magnet()}&x.pe=[2001:db8::2]:{seed}"
+    world.impound("fetch", magnet, "--allow-net", "2001:db8::2/128", "--config", world.settings(tunnel(port)), seconds=60)
+    assert {json.loads(line)["connect"] for line in proxy.output().splitlines()[1:]} == {f"2001:db8::2:{seed}"}
+    assert outside.counted()[1] == 0, outside.counted()
+
+
 def test_a_torrent_whose_route_is_gone_holds_up_nothing_else(world):
     seeded = world.folder / "seeded"
     harness.write_bytes(seeded / "leak" / "list.csv", 100_000, "list")

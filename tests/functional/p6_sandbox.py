@@ -1,5 +1,6 @@
 """P6: the swarm worker has its staging folder, the network, and nothing else; without a sandbox it does not start."""
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -145,9 +146,9 @@ def announce_by_name(world, host):
     return torrent, url
 
 
-def fetched_from_tracker(world, torrent, url):
+def fetched_from_tracker(world, torrent, url, more=""):
     world.init()
-    settings = world.settings('[torrents]\nmetadata_timeout = "20s"\n')
+    settings = world.settings(more + '[torrents]\nmetadata_timeout = "20s"\n')
     world.impound("fetch", f"{torrent.magnet()}&tr={url}", "--allow-net", "127.0.0.0/8", "--config", settings)
     assert world.show(torrent.v1)["state"] == "complete"
 
@@ -157,9 +158,9 @@ def test_a_trackers_name_is_looked_up_in_the_sandbox(world):
     fetched_from_tracker(world, torrent, url.replace("127.0.0.6", "tracker.test"))
 
 
-def test_an_https_trackers_certificate_is_judged_in_the_sandbox(world):
+def over_tls(world, url):
+    """The port at 127.0.0.6 where the tracker answers as https://tracker.test, by a certificate that this test's mounts trust."""
     harness.need("openssl")
-    torrent, url = announce_by_name(world, "tracker.test")
     certificates = world.folder / "certs"
     certificates.mkdir()
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=tracker.test", "-addext", "subjectAltName=DNS:tracker.test",
@@ -170,7 +171,22 @@ def test_an_https_trackers_certificate_is_judged_in_the_sandbox(world):
     world.nginx(world.folder, more=f"listen 127.0.0.6:{port} ssl; ssl_certificate {certificates}/own.pem; ssl_certificate_key {world.folder}/tls.key;"
                                    f" location = /announce {{ proxy_pass {url}; }}")
     subprocess.run(["mount", "--bind", certificates, "/etc/ssl/certs"], check=True)
-    fetched_from_tracker(world, torrent, f"https://tracker.test:{port}/announce")
+    return port
+
+
+def test_an_https_trackers_certificate_is_judged_in_the_sandbox(world):
+    torrent, url = announce_by_name(world, "tracker.test")
+    fetched_from_tracker(world, torrent, f"https://tracker.test:{over_tls(world, url)}/announce")
+
+
+def test_p4_an_https_tracker_is_asked_by_the_proxy_which_alone_knows_its_name(world):
+    torrent, url = announce_by_name(world, "another.test")
+    port = over_tls(world, url)
+    proxy = peers.start(world, "socks_proxy", "127.0.0.9", "--name", "tracker.test=127.0.0.6")
+    route = f'[network]\ndefault_route = "tunnel"\n[route.tunnel]\nproxy = "socks5h://{proxy.address}"\nallow_torrents = true\n'
+    fetched_from_tracker(world, torrent, f"https://tracker.test:{port}/announce", route)
+    asked = [json.loads(line) for line in proxy.running.output().splitlines()[1:]]
+    assert {"connect": f"tracker.test:{port}", "by_name": True, "reached": True} in asked, asked
 
 
 harness.main(globals())
