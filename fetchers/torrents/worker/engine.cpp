@@ -186,8 +186,10 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
   if (job.paused) params.flags |= lt::torrent_flags::paused;
   params.info_hashes = metadata->info_hashes();
   params.ti = std::move(metadata);
+  std::string const name = job.asked.id;
   IMPOUND_CHECK(add_to_session(job, std::move(params)));
-  return job.handle.is_valid() ? take_metadata(job) : Result<void>{ok()};
+  auto* const added = job_named(name);  // it is gone when libtorrent did not take it
+  return added != nullptr ? take_metadata(*added) : Result<void>{ok()};
 }
 
 Result<void> Engine::add_to_session(TorrentJob& job, lt::add_torrent_params params) {

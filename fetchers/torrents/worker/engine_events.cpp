@@ -107,7 +107,7 @@ Result<void> Engine::take_alert(lt::alert* alert) {
 void Engine::take_names() {
   for (auto const& found : names_.take()) {
     TorrentJob* const job = job_named(found.job);
-    if (job == nullptr) continue;
+    if (job == nullptr || job->names_asked == 0) continue;
     --job->names_asked;
     for (auto const& literal : found.addresses) {
       auto const bytes = address_bytes(literal);
