@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto all_kinds = std::to_array<std::string_view>({
     "acquisition.attempt",
+    "acquisition.joined",
     "acquisition.metadata",
     "acquisition.result",
     "acquisition.resumed",

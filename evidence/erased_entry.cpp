@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto blankable = std::to_array<std::string_view>({
     "acquisition.attempt",
+    "acquisition.joined",
     "acquisition.metadata",
     "acquisition.result",
     "acquisition.resumed",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/work/addresses.h"
+#include "agent/work/listed_sources.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
 
@@ -12,24 +13,9 @@ using evidence::EntryDraft;
 
 namespace {
 
-constexpr std::size_t listed_bytes_max = 8 * 1024;
-constexpr std::size_t listed_text_max = 1000;
 constexpr std::size_t trackers_max = 100;  // of one torrent, each of at most
 constexpr std::size_t tracker_bytes_max = 1024;
 constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to look up
-
-/// What content names is bounded here: three such lists fit into one entry, whatever they hold.
-Json listed(std::vector<std::string> const& texts) {
-  Json list = Json::array();
-  std::size_t bytes = 0;
-  for (std::string const& text : texts) {
-    std::string const one = shown(text, listed_text_max);
-    bytes += Json(one).dump(-1, ' ', false, Json::error_handler_t::replace).size();  // with what JSON escapes
-    if (list.size() == entry_list_max || bytes > listed_bytes_max) break;
-    list.push_back(one);
-  }
-  return list;
-}
 
 }  // namespace
 
@@ -68,6 +54,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   }
   begun.taken_up = open != nullptr;
   IMPOUND_TRY(lane, lane_for(wanted, open));
+  bound_sources(wanted, open);
   EntryId attempt = session_.new_id();
   std::uint64_t staged = 0;
   if (open) {
@@ -229,31 +216,38 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, SwarmLane con
 /// Who is asked that the attempt did not name must stand in the log before they are, like the others.
 Result<void> Acquisitions::record_resumption(Wanted const& wanted, OpenAcquisition const& open, SwarmLane const& lane,
                                              std::uint64_t staged) {
-  auto const not_in = [&open](std::vector<std::string> texts, char const* key) {
-    auto const known = texts_field(open.body, key);
-    std::erase_if(texts, [&](std::string const& text) {
-      return std::find(known.begin(), known.end(), shown(text, listed_text_max)) != known.end();
-    });
-    return texts;
-  };
+  auto const known_peers = texts_field(open.body, "peers");
   TorrentTarget added;
-  added.trackers = not_in(wanted.target.trackers, "trackers");
-  added.peers = not_in(wanted.target.peers, "peers");
-  std::vector<std::string> peers = not_in(wanted.peers, "peers");
+  added.trackers = not_listed(wanted.target.trackers, texts_field(open.body, "trackers"));
+  added.peers = not_listed(wanted.target.peers, known_peers);
+  std::vector<std::string> peers = not_listed(wanted.peers, known_peers);
   auto const refused = refused_sources(added, lane.route);
   peers.insert(peers.end(), added.peers.begin(), added.peers.end());
   Json body{{"route", lane.route.name}, {"staged_bytes", json_number(staged)}};
   if (!added.trackers.empty()) body["trackers"] = listed(added.trackers);
   if (!peers.empty()) body["peers"] = listed(peers);
   if (!refused.empty()) body["addresses_refused"] = listed(refused);
+  // The agent goes on by itself with what it began itself; whatever else led here is named.
+  auto const cause = wanted.by || wanted.cause == open.cause ? std::nullopt : wanted.cause;
   IMPOUND_CHECK(session_.recorder().record(
-      EntryDraft{"acquisition.resumed", std::move(body), open.case_name, {}, open.attempt, wanted.by, {}}));
+      EntryDraft{"acquisition.resumed", std::move(body), open.case_name, cause, open.attempt, wanted.by, {}}));
   return ok();
+}
+
+/// Nobody is asked whom the log has no room for; whom an earlier run asked, or was about to, is asked again.
+void Acquisitions::bound_sources(Wanted& wanted, OpenAcquisition const* open) {
+  auto const known = [open](char const* key) {
+    return open == nullptr ? std::vector<std::string>{} : texts_field(open->body, key);
+  };
+  keep_listed(wanted.target.trackers, known("trackers"));
+  if (wanted.target.peers.size() > content_peers_max) wanted.target.peers.resize(content_peers_max);
+  keep_listed(wanted.target.peers, known("peers"), wanted.peers);
 }
 
 /// An attempt of an earlier run: what it knew of the torrent is in the vault already.
 Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open) {
   running.case_name = open.case_name;
+  running.hashes = open.hashes;  // both, once its metadata was there
   running.sealed_before = open.sealed;
   running.metadata_entry = open.metadata_entry;
   running.selection = selection_of(open.body);  // what the attempt said, whatever the settings say today
@@ -288,8 +282,7 @@ fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& at
       job.peers.push_back(std::move(address));
   };
   for (std::string const& peer : wanted.peers) dial(peer, true);
-  for (std::size_t i = 0; i < std::min(content_peers_max, wanted.target.peers.size()); ++i) {
-    std::string const& peer = wanted.target.peers[i];
+  for (std::string const& peer : wanted.target.peers) {
     // A name of content's choice is not waited for here.
     if (auto name = name_of_peer(peer); name && !route.proxy)
       job.peers.push_back(std::move(*name));

@@ -123,6 +123,7 @@ class Acquisitions {
     std::int64_t in_vain_us = 0;          // time in slots without a byte, those before this one
     std::uint64_t staged_bytes = 0;       // of its payload, for which the disk has given the room
     std::optional<std::string> waits{};   // for a slot, told in the log: why
+    std::optional<std::int64_t> no_room_since_us{};
     bool metadata_in_worker = false;      // the worker that lives has it
     bool chosen = false;                  // and was told which files
     std::string refused_reason{};         // we ended it ourselves, for this reason
@@ -163,6 +164,7 @@ class Acquisitions {
   Result<EntryId> record_attempt(Wanted const& wanted, SwarmLane const& lane, Json const& selection);
   Result<void> record_resumption(Wanted const& wanted, OpenAcquisition const& open, SwarmLane const& lane,
                                  std::uint64_t staged);
+  static void bound_sources(Wanted& wanted, OpenAcquisition const* open);
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
   std::vector<std::string> refused_sources(TorrentTarget const& target, Route const& route) const;
@@ -175,6 +177,7 @@ class Acquisitions {
   Result<void> give_slot(Running& running);
   std::set<std::string> lookups_to_begin() const;
   Result<void> let_wait(Running& running, std::string why);
+  Result<void> let_wait_for_room(Running& running, std::string const& why);
   std::uint64_t promised_to_others(Running const& running) const;
   std::optional<std::string> no_room_beside_others(Running const& running) const;
   std::optional<std::string> no_room_for_the_rest(Running const& running) const;
@@ -182,7 +185,9 @@ class Acquisitions {
   void choose_files();
   FileSelection selection_for(Wanted const& wanted) const;
   Result<void> end_in_swarm(std::string const& job);
-  Result<void> end_same(Running& running);
+  Result<void> join_same(Running& running);
+  Result<void> join_sources(Running& running, Running const& other);
+  Result<void> end_same(InfoHashes const& hashes, FileSelection const& selection, EntryId const& completed_by);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const;
 
   Result<void> hear(std::chrono::milliseconds wait, int wake_descriptor);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/work/acquisition.h"
+#include "agent/work/listed_sources.h"
 
 namespace impound::agent {
 
@@ -73,28 +74,69 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& even
   }
   IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
   if (!running->refused_reason.empty()) return end_in_swarm(event.job);
-  return end_same(*running);
+  return join_same(*running);
 }
 
-/// Others that have no metadata yet, and turn out to be the same torrent by its other info-hash.
-Result<void> Acquisitions::end_same(Running& running) {
+/// Others in its worker that have no metadata yet, and turn out to be the same torrent by its other info-hash: the
+/// worker goes on with one (see engine.h), which asks whom they were to ask.
+Result<void> Acquisitions::join_same(Running& running) {
   std::vector<std::string> same;
   for (auto& [id, other] : running_) {
-    if (&other == &running || other.metainfo || other.metadata_only || running.metadata_only ||
-        !other.refused_reason.empty() || !same_torrent(other.hashes, running.hashes))
+    if (&other == &running || &other.lane != &running.lane || !other.in_worker || other.metainfo ||
+        other.metadata_only || running.metadata_only || !other.refused_reason.empty() ||
+        !same_torrent(other.hashes, running.hashes))
       continue;
     other.refused_reason = "cancelled";
     other.refused_detail = "acquisition " + running.attempt.text() + " has the same torrent, and goes on";
-    other.goes_on_as = running.attempt;
+    // Who wants other files of it is not served by that one.
+    if (selection_json(other.selection) == selection_json(running.selection))
+      other.goes_on_as = running.attempt;
+    else
+      other.refused_detail += " with other files of it: ask again when it has ended";
     same.push_back(id);
-    // Whom it was to ask is asked for the other, unless that would be by another way out.
-    if (&other.lane != &running.lane) continue;
-    auto const join = [](auto& own, auto const& others) {
-      for (auto const& one : others)
-        if (std::find(own.begin(), own.end(), one) == own.end()) own.push_back(one);
-    };
-    join(running.job.trackers, other.job.trackers);
-    join(running.job.peers, other.job.peers);
+    IMPOUND_CHECK(join_sources(running, other));
+  }
+  for (std::string const& id : same) IMPOUND_CHECK(end_in_swarm(id));
+  return ok();
+}
+
+/// What the next run must know of as well, should this one be cut off.
+Result<void> Acquisitions::join_sources(Running& running, Running const& other) {
+  std::vector<std::string> peers;
+  for (fetchers::PeerAddress const& peer : other.job.peers) {
+    if (std::find(running.job.peers.begin(), running.job.peers.end(), peer) != running.job.peers.end()) continue;
+    running.job.peers.push_back(peer);
+    bool const v6 = peer.ip.find(':') != std::string::npos;
+    peers.push_back((v6 ? "[" + peer.ip + "]" : peer.ip) + ":" + std::to_string(peer.port));
+  }
+  std::vector<std::string> trackers;
+  for (std::string const& tracker : other.job.trackers) {
+    if (std::find(running.job.trackers.begin(), running.job.trackers.end(), tracker) != running.job.trackers.end())
+      continue;
+    running.job.trackers.push_back(tracker);
+    trackers.push_back(tracker);
+  }
+  Json body{{"attempt", other.attempt.text()}};
+  if (!trackers.empty()) body["trackers"] = listed(trackers);
+  if (!peers.empty()) body["peers"] = listed(peers);
+  IMPOUND_CHECK(session_.recorder().record(EntryDraft{
+      "acquisition.joined", std::move(body), running.case_name, other.attempt, running.attempt, {}, {}}));
+  return ok();
+}
+
+/// Nothing is left to do for others that have the same torrent, and have nothing of it yet.
+Result<void> Acquisitions::end_same(InfoHashes const& hashes, FileSelection const& selection,
+                                    EntryId const& completed_by) {
+  std::vector<std::string> same;
+  for (auto& [id, other] : running_) {
+    if (other.metadata_only || !other.refused_reason.empty() || other.progress.downloaded > 0 ||
+        !other.files_done.empty() || !same_torrent(other.hashes, hashes) ||
+        selection_json(other.selection) != selection_json(selection))
+      continue;
+    other.refused_reason = "cancelled";
+    other.refused_detail = "acquisition " + completed_by.text() + " of this torrent is complete";
+    other.goes_on_as = completed_by;
+    same.push_back(id);
   }
   for (std::string const& id : same) {
     Running const& other = running_.at(id);

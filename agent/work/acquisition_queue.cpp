@@ -83,7 +83,8 @@ std::set<std::string> Acquisitions::lookups_to_begin() const {
   std::vector<std::string> active;
   std::vector<Queued> waiting;
   for (auto const& [id, running] : running_) {
-    if (running.slot || !has_work(running)) continue;
+    // A look-up that waits for a suspect of its own worker keeps no place from another route's.
+    if (running.slot || !has_work(running) || held_by_trial(id, running)) continue;
     if (running.in_worker)
       active.push_back(running.cause);
     else
@@ -161,12 +162,16 @@ Result<void> Acquisitions::give_slots() {
     if (why.empty() && active.size() >= settings_.active_torrents_max)
       why = "torrents.max_active is " + std::to_string(settings_.active_torrents_max);
     if (why.empty()) why = no_room_beside_others(running).value_or("");
-    // What lacks room of the disk's own holds up nobody: there may never be more.
-    std::string const waits_for = why.empty() ? no_room_for_the_rest(running).value_or("") : why;
-    if (!waits_for.empty()) {
-      IMPOUND_CHECK(let_wait(running, waits_for));
+    if (!why.empty()) {
+      IMPOUND_CHECK(let_wait(running, why));
       continue;
     }
+    // What lacks room of the disk's own holds up nobody: there may never be more.
+    if (auto const no_room = no_room_for_the_rest(running)) {
+      IMPOUND_CHECK(let_wait_for_room(running, *no_room));
+      continue;
+    }
+    running.no_room_since_us.reset();
     IMPOUND_CHECK(give_slot(running));
     if (find(id) != nullptr) active.push_back(running_.at(id).cause);
   }
@@ -228,6 +233,19 @@ Result<void> Acquisitions::give_slot(Running& running) {
   std::string const id = running.job.id;  // finish() ends what it belongs to
   if (running.in_worker) return end_in_swarm(id);
   return finish(id, {why->first, why->second, 0, 0});
+}
+
+/// A timeout counts here, too: whoever set one wants to hear of it. Without one it waits for as long as it takes.
+Result<void> Acquisitions::let_wait_for_room(Running& running, std::string const& why) {
+  std::int64_t const now = session_.clock().boot_us();
+  if (!running.no_room_since_us) running.no_room_since_us = now;
+  auto const timeout_s = running.job.idle_timeout_s;
+  if (!timeout_s || (now - *running.no_room_since_us) / 1'000'000 < static_cast<std::int64_t>(*timeout_s))
+    return let_wait(running, why);
+  running.refused_reason = "disk_full";
+  running.refused_detail = why;
+  std::string const id = running.job.id;  // finish() ends what it belongs to
+  return running.in_worker ? end_in_swarm(id) : finish(id, {"disk_full", why, 0, 0});
 }
 
 Result<void> Acquisitions::let_wait(Running& running, std::string why) {

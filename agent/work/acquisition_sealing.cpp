@@ -120,10 +120,11 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
                        ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
                        running.web_seeds_set_aside, left_out, running.goes_on_as});
   std::string const folder = staging_of(running);
-  running.lane.revival.end(job, session_.clock().boot_us());
+  Running const ended = std::move(running);
+  ended.lane.revival.end(job, session_.clock().boot_us());
   running_.erase(job);
   remove_staging_folder(session_.disk(), folder);
-  return ok();
+  return state == "complete" ? end_same(ended.hashes, ended.selection, ended.attempt) : ok();
 }
 
 /// The worker said that it is done, and it is not: no result that lacks something stays without its reason.

@@ -119,7 +119,7 @@ void Past::take(ReadEntry const& entry) {
       if (found.v1) open->second.hashes.v1 = found.v1;
       if (found.v2) open->second.hashes.v2 = found.v2;
     }
-  } else if (kind == "acquisition.resumed" && entry.of()) {
+  } else if ((kind == "acquisition.resumed" || kind == "acquisition.joined") && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end())
       for (char const* key : {"trackers", "peers"}) {
         Json& known = open->second.body[key];

@@ -27,7 +27,8 @@ std::set<std::string> beyond_slots(std::vector<Held> held, std::size_t slots_max
     return std::tie(b.alone, a.number, a.id) < std::tie(a.alone, b.number, b.id);
   });
   std::set<std::string> beyond;
-  for (std::size_t i = slots_max; i < held.size(); ++i) beyond.insert(held[i].id);
+  for (std::size_t i = slots_max; i < held.size(); ++i)
+    if (!held[i].alone) beyond.insert(held[i].id);
   return beyond;
 }
 

@@ -35,7 +35,7 @@ struct Held {
   std::uint64_t number = 0;  // in the order they came
 };
 
-/// Who must pause, so that no more than `slots_max` go on at a time.
+/// Who must pause, so that no more than `slots_max` go on at a time, or than suspects run alone.
 std::set<std::string> beyond_slots(std::vector<Held> held, std::size_t slots_max);
 
 }  // namespace impound::agent

@@ -1,7 +1,9 @@
 """fetch: whatever the torrent's kind and wherever the peer comes from, what is sealed is bit for bit what was seeded."""
 import base64
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 
 import harness
@@ -187,6 +189,85 @@ def test_two_magnets_of_one_hybrid_are_one_acquisition(world):
     other = (first if gone == second["id"] else second)["id"]
     assert results[gone]["reason"] == "cancelled" and other in results[gone]["detail"], results
     assert other in done.out, done
+
+
+def two_names_of_one(torrent, peer):
+    """A magnet by each info-hash; the seed is the second's own."""
+    return [f"magnet:?xt=urn:btih:{torrent.v1}&x.pe=127.0.0.2:{harness.free_port('127.0.0.2')}", f"magnet:?xt=urn:btmh:1220{torrent.v2}&x.pe={peer.address}"]
+
+
+def test_the_same_two_magnets_again_go_on_with_one_attempt(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
+    words = ["fetch", *two_names_of_one(torrent, peers.seeder(world, torrent, seeded, rate=150_000)), "--allow-net", "127.0.0.2/32"]
+    world.init()
+    fetch = world.start_impound(*words)
+    harness.wait_until(world.under_way, 30, "the first bytes")
+    assert fetch.stop(signal.SIGINT) == 130, fetch.output()
+    joined, = world.of_kind("acquisition.joined")
+    world.impound(*words)
+    check_sealed(world, torrent, seeded)
+    resumed, = world.of_kind("acquisition.resumed")
+    assert resumed["of"] == joined["of"] and "peers" not in resumed["body"], (joined, resumed)
+    assert {entry["body"]["origin"]["info_hash_v2"] for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload"} == {torrent.v2}
+    assert all(entry["body"].get("info_hash_v2") == torrent.v2 for entry in world.of_kind("acquisition.result") if entry["body"]["state"] == "complete")
+
+
+def test_the_peers_of_both_are_known_to_the_next_run(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
+    site = world.pastes([{"key": "0CeaNm8Y", "text": " ".join(two_names_of_one(torrent, peers.seeder(world, torrent, seeded, rate=150_000)))}])
+    world.init()
+    words = ["watch", "--config", world.settings('[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\ntimeout = "20s"\n' + site.source())]
+    agent = world.start_impound(*words)
+    harness.wait_until(world.under_way, 40, "the first bytes")
+    harness.wait_until(lambda: "acquisition.joined" in world.kinds(), 10, "that in the log")
+    agent.process.kill()
+    agent.wait()
+    again = world.start_impound(*words)
+    harness.wait_until(lambda: any(entry["body"]["state"] == "complete" for entry in world.of_kind("acquisition.result")), 60, "the whole torrent")
+    assert again.stop() == 0, again.output()
+    check_sealed(world, torrent, seeded)
+
+
+def test_two_names_of_one_torrent_with_other_files_are_not_both_done(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
+    magnets = two_names_of_one(torrent, peers.seeder(world, torrent, seeded))
+    world.init()
+    done = world.impound("fetch", magnets[0] + "&so=0", magnets[1], "--allow-net", "127.0.0.2/32", code=1)
+    assert "with other files of it" in done.out, done
+
+
+def test_a_cut_sha256_keeps_no_true_torrent_away(world):
+    """Anybody can write a magnet with the first 20 bytes of another's v2 info-hash as its v1 info-hash: libtorrent takes them for one."""
+    for number, kind in enumerate(("v2", "hybrid")):
+        seeded = world.folder / f"seeded-{kind}"
+        harness.write_bytes(seeded / kind / "a.eml", 300_000, kind)
+        torrent = peers.make_torrent(world, seeded / kind, kind)
+        peer = peers.seeder(world, torrent, seeded, host=f"127.0.0.{number + 2}")
+        if number == 0:
+            world.init()
+        true = f"magnet:?xt=urn:btih:{torrent.v1}" if torrent.v1 else torrent.path
+        world.impound("fetch", f"magnet:?xt=urn:btih:{torrent.v2[:40]}", true, "--peer", peer.address, code=1)
+        false, whole = sorted((entry["body"] for entry in world.of_kind("acquisition.result")[-2:]), key=lambda body: body["state"] == "complete")
+        assert whole["state"] == "complete" and whole["info_hash_v2"] == torrent.v2, (kind, whole)
+        assert false["reason"] == "metadata_refused" and "cut to 20 bytes" in false["detail"], (kind, false)
+    assert world.verify()["ok"] is True
+
+
+def test_no_tracker_is_asked_that_is_not_in_the_log(world):
+    seeded = dump(world)
+    torrent = peers.make_torrent(world, seeded / NAME, "v1")
+    peer = peers.seeder(world, torrent, seeded, rate=150_000)
+    port = world.nginx(world.folder, host="127.0.0.6", more="location / { return 200 'd8:intervali1800e5:peers0:e'; }")
+    url = f"http://127.0.0.6:{port}/announce"
+    world.init()
+    words = ["fetch", torrent.magnet() + "".join(f"&tr={url}{i}" for i in range(90)), "--peer", peer.address, "--allow-net", "127.0.0.0/8"]
+    world.impound(*words)
+    asked = set(re.findall(r"GET /(announce[0-9]+)", (world.folder / f"nginx-{port}" / "access.log").read_text()))
+    logged = {tracker.rsplit("/", 1)[1] for tracker in world.of_kind("acquisition.attempt")[0]["body"]["trackers"]}
+    assert len(logged) == 50 and asked and asked <= logged, (len(logged), asked - logged)
 
 
 def test_what_is_held_is_not_taken_twice(world):

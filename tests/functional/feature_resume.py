@@ -98,6 +98,30 @@ def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):
     assert world.verify()["ok"] is True
 
 
+def test_a_timeout_ends_what_waits_for_room(world):
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    words = ["fetch", torrent.magnet(), "--peer", peer.address]
+    interrupted(world, words, world.under_way, "the download")
+    reserve = 2 * shutil.disk_usage(world.vault).free
+    world.impound(*words, "--timeout", "3s", "--config", world.settings(f"[limits]\ndisk_reserve = {reserve}\n"), code=1, seconds=40)
+    result, = world.of_kind("acquisition.result")
+    assert result["body"]["reason"] == "disk_full" and "it still needs" in result["body"]["detail"], result
+
+
+def test_what_made_an_attempt_go_on_is_named(world):
+    """A person's attempt that was cut off is named by a paste later."""
+    seeded, torrent, peer = slow_torrent(world)
+    world.init()
+    interrupted(world, ["fetch", torrent.magnet(), "--peer", peer.address], world.under_way, "the download")
+    site = world.pastes([{"key": "0CeaNm8Y", "text": f"{torrent.magnet()}&x.pe={peer.address}&tr=http://127.0.0.6:9/announce"}])
+    agent = world.start_impound("watch", "--config", world.settings('[network]\nallow_net = ["127.0.0.0/8"]\n' + site.source()))
+    harness.wait_until(lambda: world.of_kind("acquisition.result"), 60, "an end")
+    assert agent.stop() == 0, agent.output()
+    resumed, = world.of_kind("acquisition.resumed")
+    assert resumed["cause"] == world.of_kind("reference.found")[0]["id"] and resumed["body"]["trackers"] == ["http://127.0.0.6:9/announce"], resumed
+
+
 def test_ctrl_c_during_a_capture_ends_with_130_and_the_next_run_takes_it(world):
     seeded, torrent, peer = slow_torrent(world, rate=0)
     served = world.folder / "served"

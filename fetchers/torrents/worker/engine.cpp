@@ -101,18 +101,23 @@ Result<bool> Engine::take(ChooseFiles const& message) {
   job->last_progress = steady_clock::now();
   for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // those of the wait say nothing
   std::erase_if(job->files, [&](WantedFile const& file) { return !message.wanted[file.index]; });
-  auto const files = job->handle.torrent_file();
-  if (!files) return true;
-  std::vector<lt::download_priority_t> priorities(static_cast<std::size_t>(files->num_files()), lt::dont_download);
-  for (auto const& file : job->files)
-    priorities[static_cast<std::size_t>(static_cast<int>(file.engine_index))] = lt::default_priority;
-  job->handle.prioritize_files(priorities);  // answered by a file_prio_alert
+  if (!job->held) put_choice(*job);
   return true;
+}
+
+void Engine::put_choice(TorrentJob& job) {
+  auto const files = job.handle.torrent_file();
+  if (!files) return;
+  std::vector<lt::download_priority_t> priorities(static_cast<std::size_t>(files->num_files()), lt::dont_download);
+  for (auto const& file : job.files)
+    priorities[static_cast<std::size_t>(static_cast<int>(file.engine_index))] = lt::default_priority;
+  job.handle.prioritize_files(priorities);  // answered by a file_prio_alert
 }
 
 Result<bool> Engine::take(PauseJob const& message) {
   if (auto* job = job_named(message.job)) {
     job->paused = true;
+    if (job->held) return true;
     count_payload(*job, job->handle.status({}));
     job->handle.pause();
   }
@@ -124,7 +129,7 @@ Result<bool> Engine::take(ResumeJob const& message) {
     job->paused = false;
     job->last_progress = steady_clock::now();
     if (!job->torrent) job->started = job->last_progress;
-    job->handle.resume();
+    if (!job->held) job->handle.resume();
   }
   return true;
 }
@@ -175,6 +180,7 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
   join(job.asked.trackers, other.trackers);
   join(job.asked.peers, other.peers);
   auto const opened = std::exchange(job.opened, {});
+  job.peers.clear();
   lt::add_torrent_params params;
   auto refusal = prepare(job, false, params);
   for (auto const& [address, port] : opened) DialGate::of_this_process().close(address, port);
@@ -183,25 +189,51 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
     job.removed = true;
     return tell_ending(job);
   }
-  if (job.paused) params.flags |= lt::torrent_flags::paused;
   params.info_hashes = metadata->info_hashes();
   params.ti = std::move(metadata);
   std::string const name = job.asked.id;
   IMPOUND_CHECK(add_to_session(job, std::move(params)));
   auto* const added = job_named(name);  // it is gone when libtorrent did not take it
-  return added != nullptr ? take_metadata(*added) : Result<void>{ok()};
+  return added != nullptr && !added->held ? take_metadata(*added) : Result<void>{ok()};
+}
+
+/// For libtorrent two torrents are one when a v1 hash is the other's v2 hash, cut to 20 bytes. Anybody can write such a
+/// magnet about a torrent of somebody else's: which of both is there shows in the metadata alone, so one waits until the
+/// other has ended.
+bool Engine::in_session(lt::add_torrent_params const& params) const {
+  auto const hashes = params.ti ? params.ti->info_hashes() : params.info_hashes;
+  bool there = false;
+  hashes.for_each([&](lt::sha1_hash const& hash, lt::protocol_version) {
+    there = there || session_->find_torrent(hash).is_valid();
+  });
+  return there;
+}
+
+/// Whoever waits for one that has ended.
+Result<void> Engine::add_held() {
+  std::vector<std::string> names;
+  for (auto const& [name, job] : jobs_)
+    if (job.held && !job.ending) names.push_back(name);
+  for (auto const& name : names)
+    if (auto* const job = job_named(name)) IMPOUND_CHECK(add_to_session(*job, *std::exchange(job->held, {})));
+  return ok();
 }
 
 Result<void> Engine::add_to_session(TorrentJob& job, lt::add_torrent_params params) {
+  if (in_session(params)) {
+    job.held = std::move(params);
+    return ok();
+  }
+  if (job.paused) params.flags |= lt::torrent_flags::paused;
+  job.started = job.last_progress = steady_clock::now();
   lt::error_code error;
   job.handle = session_->add_torrent(std::move(params), error);
   if (error) {
-    bool const known = error == lt::errors::duplicate_torrent;
-    job.ending = known ? failed(job, "cancelled", "another acquisition that is under way has the same torrent")
-                       : failed(job, "refused_limits", error.message());
+    job.ending = failed(job, "refused_limits", error.message());
     job.removed = true;
     return tell_ending(job);
   }
+  if (job.chosen) put_choice(job);
   return ok();
 }
 

@@ -50,7 +50,7 @@ class Engine {
   Result<void> take_status(lt::torrent_status const& status);
   Result<void> take_metadata(TorrentJob& job);
   Result<void> take_metadata(TorrentJob& job, lt::torrent_info const& engine_torrent);
-  Result<void> make_one(TorrentJob& job, lt::torrent_conflict_alert const& conflict);
+  Result<void> make_one(lt::torrent_conflict_alert const& conflict);
   Result<void> take_choice_in_force(TorrentJob& job);
   Result<void> take_removed(lt::torrent_handle const& handle);
   Result<void> take_stats(lt::session_stats_alert const& alert);
@@ -59,6 +59,9 @@ class Engine {
   Result<void> begin(AddJob const& message);
   Result<void> begin_again(TorrentJob& job, SwarmJob const& other, std::shared_ptr<lt::torrent_info> metadata);
   Result<void> add_to_session(TorrentJob& job, lt::add_torrent_params params);
+  bool in_session(lt::add_torrent_params const& params) const;
+  Result<void> add_held();
+  void put_choice(TorrentJob& job);
   std::optional<Failed> prepare(TorrentJob& job, bool with_torrent, lt::add_torrent_params& params);
   std::optional<Failed> prepare_torrent(TorrentJob& job, std::string const& bytes, lt::add_torrent_params& params);
   std::optional<Failed> prepare_sources(TorrentJob& job, lt::add_torrent_params& params);

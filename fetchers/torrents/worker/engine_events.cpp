@@ -67,6 +67,7 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   if (auto const* stats = lt::alert_cast<lt::session_stats_alert>(alert)) return take_stats(*stats);
   if (auto const* found = lt::alert_cast<lt::dht_get_peers_reply_alert>(alert)) return take_dht(*found), ok();
   if (auto const* removed = lt::alert_cast<lt::torrent_removed_alert>(alert)) return take_removed(removed->handle);
+  if (auto const* conflict = lt::alert_cast<lt::torrent_conflict_alert>(alert)) return make_one(*conflict);
   auto const* about = dynamic_cast<lt::torrent_alert const*>(alert);
   TorrentJob* const job = about == nullptr ? nullptr : job_of(about->handle);
   if (job == nullptr || job->ending) return ok();
@@ -89,7 +90,6 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     if (error->error == lt::errors::duplicate_torrent) return ok();
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "metadata_refused", error->error.message());
   }
-  if (auto const* conflict = lt::alert_cast<lt::torrent_conflict_alert>(alert)) return make_one(*job, *conflict);
   if (lt::alert_cast<lt::hash_failed_alert>(alert) && ++job->hash_failures >= hash_failures_max) {
     return fail(*job, "hash_failures", "what peers send does not hash to what the torrent says");
   }
@@ -115,7 +115,10 @@ void Engine::take_names() {
       auto const address = lt::make_address(literal, error);
       if (!bytes || error || !DialGate::of_this_process().allows(*bytes, found.port)) continue;
       lt::tcp::endpoint const endpoint{address, found.port};
-      if (job->peers.emplace(endpoint, NamedPeer{}).second)
+      if (!job->peers.emplace(endpoint, NamedPeer{}).second) continue;
+      if (job->held)
+        job->held->peers.push_back(endpoint);
+      else
         job->handle.connect_peer(endpoint, lt::peer_info::tracker);  // one failure is forgiven
     }
   }
@@ -177,25 +180,31 @@ Result<void> Engine::take_metadata(TorrentJob& job, lt::torrent_info const& engi
   return ok();
 }
 
-/// Two magnets name one hybrid, each by another hash, which shows when the first has its metadata; libtorrent stops
-/// both. Who wants metadata alone has it now. Of the others the older one goes on, with the sources of both.
-Result<void> Engine::make_one(TorrentJob& job, lt::torrent_conflict_alert const& conflict) {
-  TorrentJob* const other = job_of(conflict.conflicting_torrent);
-  auto const& metadata = conflict.metadata;
-  if (other == nullptr || other == &job || other->ending || !metadata) return ok();
-  std::vector<TorrentJob*> both{&job, other};
-  std::sort(both.begin(), both.end(), [](auto const* a, auto const* b) {
-    return std::tie(a->asked.metadata_only, a->started, a->asked.id) <
-           std::tie(b->asked.metadata_only, b->started, b->asked.id);
+/// Two magnets name one hybrid, each by another hash, which shows when the first has its metadata; libtorrent stops both.
+/// Who wants metadata alone has it now. Of the others the older one goes on, with the sources of both; and who only
+/// seems to be the same torrent ends without it.
+Result<void> Engine::make_one(lt::torrent_conflict_alert const& conflict) {
+  if (!conflict.metadata) return ok();
+  auto const section = conflict.metadata->info_section();
+  auto const read = read_info_dict({section.data(), static_cast<std::size_t>(section.size())},
+                                   metainfo_limits(settings_.limits));
+  std::vector<TorrentJob*> same;
+  for (auto const& handle : {conflict.handle, conflict.conflicting_torrent}) {
+    TorrentJob* const job = job_of(handle);
+    if (job == nullptr || job->ending) continue;
+    if (read && is_what_was_asked(read.value(), job->asked.hashes) && !job->asked.metadata_only)
+      same.push_back(job);
+    else
+      IMPOUND_CHECK(take_metadata(*job, *conflict.metadata));
+  }
+  if (same.empty()) return ok();
+  std::sort(same.begin(), same.end(), [](auto const* a, auto const* b) {
+    return std::tie(a->started, a->asked.id) < std::tie(b->started, b->asked.id);
   });
-  TorrentJob& kept = *both.front();
-  TorrentJob& second = *both.back();
-  if (second.asked.metadata_only)
-    IMPOUND_CHECK(take_metadata(second, *metadata));
-  else
-    IMPOUND_CHECK(fail(second, "cancelled", "another acquisition that is under way has the same torrent"));
-  if (kept.asked.metadata_only) return take_metadata(kept, *metadata);
-  return begin_again(kept, second.asked, metadata);
+  SwarmJob const other = same.size() == 2 ? same.back()->asked : SwarmJob{};
+  if (same.size() == 2)
+    IMPOUND_CHECK(fail(*same.back(), "cancelled", "another acquisition that is under way has the same torrent"));
+  return begin_again(*same.front(), other, conflict.metadata);
 }
 
 /// From here on "finished" means the files that were chosen; when they are all there already it is not said again.
@@ -263,14 +272,16 @@ Result<void> Engine::tell_whole_files(TorrentJob& job) {
 /// Decides the job's end, which is told once libtorrent has let go of the torrent.
 Result<void> Engine::end(TorrentJob& job, std::variant<Done, Failed> ending) {
   if (job.ending) return ok();
-  count_payload(job, job.handle.status({}));
+  bool const held = std::exchange(job.held, {}).has_value();
+  if (!held) count_payload(job, job.handle.status({}));
   if (auto* done = std::get_if<Done>(&ending)) *done = Done{job.asked.id, job.downloaded.total(), job.uploaded.total()};
   if (auto* failure = std::get_if<Failed>(&ending)) {
     failure->downloaded = job.downloaded.total();
     failure->uploaded = job.uploaded.total();
   }
   job.ending = std::move(ending);
-  session_->remove_torrent(job.handle);
+  job.removed = held;
+  if (!held) session_->remove_torrent(job.handle);
   return ok();
 }
 
@@ -306,11 +317,13 @@ Result<void> Engine::tell_ending(TorrentJob& job) {
   if (had_opened) set_address_filter();
   if (auto* done = std::get_if<Done>(&ending)) {
     done->uploaded_payload = std::max(done->uploaded_payload, session_sent);
-    return send(*done);
+    IMPOUND_CHECK(send(*done));
+  } else {
+    auto& failure = std::get<Failed>(ending);
+    failure.uploaded = std::max(failure.uploaded, session_sent);
+    IMPOUND_CHECK(send(failure));
   }
-  auto& failure = std::get<Failed>(ending);
-  failure.uploaded = std::max(failure.uploaded, session_sent);
-  return send(failure);
+  return add_held();
 }
 
 /// Payload has left this process: that must not be. Told, and everything stops.
@@ -328,8 +341,8 @@ Result<void> Engine::tick() {
   session_->post_session_stats();
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
-    if (!job.ending && !job.paused) IMPOUND_CHECK(judge(job, now));
-    if (!job.ending && !job.paused) ask_dht(job, now);
+    if (!job.ending && !job.paused && !job.held) IMPOUND_CHECK(judge(job, now));
+    if (!job.ending && !job.paused && !job.held) ask_dht(job, now);
   }
   leave_dht();
   return ok();

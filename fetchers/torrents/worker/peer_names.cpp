@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t addresses_max = 16;  // of one name
 constexpr std::size_t names_max = 1'000;   // that wait
+constexpr std::size_t threads_max = 8;     // a name that its server keeps waiting holds up few others
 
 std::string literal_of(addrinfo const& one) {
   std::array<char, INET6_ADDRSTRLEN> text{};
@@ -60,9 +61,11 @@ struct PeerNames::Shared {
       if (over) return;
       Asked const one = std::move(asked.front());
       asked.pop_front();
+      ++busy;
       lock.unlock();
       auto addresses = addresses_of(one.host);
       lock.lock();
+      --busy;
       if (over) return;  // the descriptor may be another's by now
       found.push_back({one.job, std::move(addresses), one.port});
       std::uint64_t const count = 1;
@@ -75,7 +78,8 @@ struct PeerNames::Shared {
   std::condition_variable changed;
   std::deque<Asked> asked;
   std::vector<Found> found;
-  bool begun = false;
+  std::size_t threads = 0;
+  std::size_t busy = 0;  // of them, in the middle of a look-up
   bool over = false;
 };
 
@@ -90,8 +94,11 @@ PeerNames::~PeerNames() {
 bool PeerNames::ask(std::string job, std::string host, std::uint16_t port) {
   std::lock_guard const lock{shared_->mutex};
   if (shared_->asked.size() >= names_max) return false;
-  // Most workers never need it. getaddrinfo cannot be interrupted, so nobody waits for the thread's end.
-  if (!std::exchange(shared_->begun, true)) std::thread{[shared = shared_] { shared->look_up_all(); }}.detach();
+  // Most workers never need one. getaddrinfo cannot be interrupted, so nobody waits for a thread's end.
+  if (shared_->busy + shared_->asked.size() >= shared_->threads && shared_->threads < threads_max) {
+    ++shared_->threads;
+    std::thread{[shared = shared_] { shared->look_up_all(); }}.detach();
+  }
   shared_->asked.push_back({std::move(job), std::move(host), port});
   shared_->changed.notify_all();
   return true;

@@ -1,7 +1,7 @@
 // Looks up the names of peers that a magnet gives (x.pe, BEP 9) beside the engine: whoever wrote the magnet chose the
 // name, and may have chosen one that its name server answers after half a minute.
 //
-// ask() and take() belong to the engine's thread; a thread of its own does the waiting, and is left behind when the
+// ask() and take() belong to the engine's thread; a few threads of its own do the waiting, and are left behind when the
 // worker ends in the middle of a look-up.
 #pragma once
 
@@ -25,7 +25,7 @@ class PeerNames {
   explicit PeerNames(int wake_descriptor);
   ~PeerNames();
 
-  /// Each is answered by one Found, in order. False when too many wait already: then it is not looked up.
+  /// Each is answered by one Found. False when too many wait already: then it is not looked up.
   bool ask(std::string job, std::string host, std::uint16_t port);
   std::vector<Found> take();
 

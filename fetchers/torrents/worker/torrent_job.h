@@ -53,6 +53,7 @@ class SteadyCount {
 struct TorrentJob {
   SwarmJob asked;
   lt::torrent_handle handle;
+  std::optional<lt::add_torrent_params> held;  // libtorrent takes it for one that it has, which must end first
   lt::torrent_status status;        // the newest that libtorrent posted
   std::optional<Metainfo> torrent;  // once there is metadata
   std::vector<WantedFile> files;

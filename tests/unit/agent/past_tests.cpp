@@ -74,6 +74,19 @@ TEST_CASE("an acquisition is open until its result, and held only when that is c
   CHECK(story.past.held(v1()));
 }
 
+TEST_CASE("whom later runs asked for an open acquisition is known as well") {
+  Story story;
+  auto const attempt = story.tell(
+      "acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}, {"trackers", {"http://a/"}}});
+  story.tell("acquisition.resumed", {{"route", "direct"}, {"trackers", {"http://b/"}}, {"peers", {"192.0.2.1:1"}}},
+             attempt);
+  story.tell("acquisition.joined", {{"attempt", attempt.text()}, {"peers", {"192.0.2.2:2"}}}, attempt);
+  auto const* const open = story.past.open_for(v1(), false);
+  REQUIRE(open != nullptr);
+  CHECK(open->body["trackers"] == Json{"http://a/", "http://b/"});
+  CHECK(open->body["peers"] == Json{"192.0.2.1:1", "192.0.2.2:2"});
+}
+
 TEST_CASE("a torrent that bytes were erased of is no longer held, and the erasure is named") {
   Story story;
   auto const attempt =

@@ -45,5 +45,6 @@ TEST_CASE("a slot that was lent goes back, and never from the suspect that runs 
   CHECK(beyond_slots({{"a", false, 1}, {"b", false, 2}}, 2).empty());
   CHECK(beyond_slots({{"c", false, 3}, {"a", false, 1}, {"b", false, 2}}, 2) == std::set<std::string>{"c"});
   CHECK(beyond_slots({{"c", true, 3}, {"a", false, 1}, {"b", false, 2}}, 1) == std::set<std::string>{"a", "b"});
+  CHECK(beyond_slots({{"c", true, 3}, {"a", false, 1}, {"b", true, 2}}, 1) == std::set<std::string>{"a"});
   CHECK(beyond_slots({{"b", false, 1}, {"a", false, 1}}, 1) == std::set<std::string>{"b"});
 }
