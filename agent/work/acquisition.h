@@ -124,9 +124,9 @@ class Acquisitions {
     std::uint64_t staged_bytes = 0;       // of its payload, for which the disk has given the room
     std::optional<std::string> waits{};   // for a slot, told in the log: why
     std::optional<std::int64_t> no_room_since_us{};
-    bool metadata_in_worker = false;      // the worker that lives has it
-    bool chosen = false;                  // and was told which files
-    std::string refused_reason{};         // we ended it ourselves, for this reason
+    bool metadata_in_worker = false;  // the worker that lives has it
+    bool chosen = false;              // and was told which files
+    std::string refused_reason{};     // we ended it ourselves, for this reason
     std::string refused_detail{};
     std::optional<EntryId> goes_on_as{};  // another attempt has the same torrent
     std::uint64_t web_seeds_set_aside = 0;

@@ -119,8 +119,8 @@ Result<void> Acquisitions::join_sources(Running& running, Running const& other) 
   Json body{{"attempt", other.attempt.text()}};
   if (!trackers.empty()) body["trackers"] = listed(trackers);
   if (!peers.empty()) body["peers"] = listed(peers);
-  IMPOUND_CHECK(session_.recorder().record(EntryDraft{
-      "acquisition.joined", std::move(body), running.case_name, other.attempt, running.attempt, {}, {}}));
+  IMPOUND_CHECK(session_.recorder().record(
+      EntryDraft{"acquisition.joined", std::move(body), running.case_name, other.attempt, running.attempt, {}, {}}));
   return ok();
 }
 

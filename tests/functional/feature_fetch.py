@@ -244,6 +244,7 @@ def test_a_cut_sha256_keeps_no_true_torrent_away(world):
     for number, kind in enumerate(("v2", "hybrid")):
         seeded = world.folder / f"seeded-{kind}"
         harness.write_bytes(seeded / kind / "a.eml", 300_000, kind)
+        harness.write_bytes(seeded / kind / "b.eml", 30_000, kind + "b")
         torrent = peers.make_torrent(world, seeded / kind, kind)
         peer = peers.seeder(world, torrent, seeded, host=f"127.0.0.{number + 2}")
         if number == 0:

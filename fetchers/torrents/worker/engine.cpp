@@ -198,8 +198,8 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
 }
 
 /// For libtorrent two torrents are one when a v1 hash is the other's v2 hash, cut to 20 bytes. Anybody can write such a
-/// magnet about a torrent of somebody else's: which of both is there shows in the metadata alone, so one waits until the
-/// other has ended.
+/// magnet about a torrent of somebody else's: which of both is there shows in the metadata alone, so one waits until
+/// the other has ended.
 bool Engine::in_session(lt::add_torrent_params const& params) const {
   auto const hashes = params.ti ? params.ti->info_hashes() : params.info_hashes;
   bool there = false;

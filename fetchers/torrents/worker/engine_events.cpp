@@ -180,14 +180,14 @@ Result<void> Engine::take_metadata(TorrentJob& job, lt::torrent_info const& engi
   return ok();
 }
 
-/// Two magnets name one hybrid, each by another hash, which shows when the first has its metadata; libtorrent stops both.
-/// Who wants metadata alone has it now. Of the others the older one goes on, with the sources of both; and who only
-/// seems to be the same torrent ends without it.
+/// Two magnets name one hybrid, each by another hash, which shows when the first has its metadata; libtorrent stops
+/// both. Who wants metadata alone has it now. Of the others the older one goes on, with the sources of both; and who
+/// only seems to be the same torrent ends without it.
 Result<void> Engine::make_one(lt::torrent_conflict_alert const& conflict) {
   if (!conflict.metadata) return ok();
   auto const section = conflict.metadata->info_section();
-  auto const read = read_info_dict({section.data(), static_cast<std::size_t>(section.size())},
-                                   metainfo_limits(settings_.limits));
+  auto const read =
+      read_info_dict({section.data(), static_cast<std::size_t>(section.size())}, metainfo_limits(settings_.limits));
   std::vector<TorrentJob*> same;
   for (auto const& handle : {conflict.handle, conflict.conflicting_torrent}) {
     TorrentJob* const job = job_of(handle);

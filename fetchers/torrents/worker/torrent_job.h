@@ -54,8 +54,8 @@ struct TorrentJob {
   SwarmJob asked;
   lt::torrent_handle handle;
   std::optional<lt::add_torrent_params> held;  // libtorrent takes it for one that it has, which must end first
-  lt::torrent_status status;        // the newest that libtorrent posted
-  std::optional<Metainfo> torrent;  // once there is metadata
+  lt::torrent_status status;                   // the newest that libtorrent posted
+  std::optional<Metainfo> torrent;             // once there is metadata
   std::vector<WantedFile> files;
   std::vector<std::pair<AddressBytes, std::uint16_t>> opened;  // in the dial gate, given back at the end
   std::map<lt::tcp::endpoint, NamedPeer> peers;                // those handed over that may be dialled

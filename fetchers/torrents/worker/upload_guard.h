@@ -1,6 +1,6 @@
 // The second lock on uploads, which holds by itself: it swallows every request for payload, answers no request for
-// metadata, chokes whoever libtorrent unchokes, keeps v2's hashes from who has nothing and from everybody once we need none
-// ourselves, and counts payload bytes that leave in spite of all: there must be none.
+// metadata, chokes whoever libtorrent unchokes, keeps v2's hashes from who has nothing and from everybody once we need
+// none ourselves, and counts payload bytes that leave in spite of all: there must be none.
 //
 // It must be the first plugin of the session. With libtorrent 2.0.8 that means the constructor's list, with ut_metadata
 // and the rest added afterwards: a plugin added later never sees what ut_metadata has taken.

@@ -76,8 +76,8 @@ TEST_CASE("an acquisition is open until its result, and held only when that is c
 
 TEST_CASE("whom later runs asked for an open acquisition is known as well") {
   Story story;
-  auto const attempt = story.tell(
-      "acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}, {"trackers", {"http://a/"}}});
+  auto const attempt =
+      story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}, {"trackers", {"http://a/"}}});
   story.tell("acquisition.resumed", {{"route", "direct"}, {"trackers", {"http://b/"}}, {"peers", {"192.0.2.1:1"}}},
              attempt);
   story.tell("acquisition.joined", {{"attempt", attempt.text()}, {"peers", {"192.0.2.2:2"}}}, attempt);
