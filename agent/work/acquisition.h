@@ -178,13 +178,13 @@ class Acquisitions {
   std::set<std::string> lookups_to_begin() const;
   Result<void> let_wait(Running& running, std::string why);
   Result<void> let_wait_for_room(Running& running, std::string const& why);
-  std::uint64_t promised_to_others(Running const& running) const;
   std::optional<std::string> no_room_beside_others(Running const& running) const;
   std::optional<std::string> no_room_for_the_rest(Running const& running) const;
   std::set<std::string> lent_slots() const;
   void choose_files();
   FileSelection selection_for(Wanted const& wanted) const;
   Result<void> end_in_swarm(std::string const& job);
+  Result<void> end_refused(std::string job);
   Result<void> join_same(Running& running);
   Result<void> join_sources(Running& running, Running const& other);
   Result<void> end_same(InfoHashes const& hashes, FileSelection const& selection, EntryId const& completed_by);

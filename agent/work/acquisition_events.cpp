@@ -138,10 +138,7 @@ Result<void> Acquisitions::end_same(InfoHashes const& hashes, FileSelection cons
     other.goes_on_as = completed_by;
     same.push_back(id);
   }
-  for (std::string const& id : same) {
-    Running const& other = running_.at(id);
-    IMPOUND_CHECK(other.in_worker ? end_in_swarm(id) : finish(id, {other.refused_reason, other.refused_detail, 0, 0}));
-  }
+  for (std::string const& id : same) IMPOUND_CHECK(end_refused(id));
   return ok();
 }
 
@@ -153,6 +150,14 @@ Result<void> Acquisitions::end_in_swarm(std::string const& job) {
   if (auto const asked = running->lane.swarm->remove(job); !asked)
     spdlog::warn("job={} remove={}", job, line(asked.error()));
   return ok();
+}
+
+/// Ends one for its refused_reason: by the worker, if that has it, else here and now. The name is a copy: finish() ends
+/// what it belongs to.
+Result<void> Acquisitions::end_refused(std::string job) {
+  Running const& running = running_.at(job);
+  if (running.in_worker) return end_in_swarm(job);
+  return finish(job, {running.refused_reason, running.refused_detail, 0, 0});
 }
 
 Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {

@@ -106,7 +106,7 @@ std::set<std::string> Acquisitions::lookups_to_begin() const {
 Result<void> Acquisitions::end_turns(std::size_t waiting) {
   std::int64_t const now = session_.clock().boot_us();
   std::int64_t const turn_us = std::chrono::microseconds{settings_.turn}.count();
-  std::vector<std::string> over;  // and in no worker that could end them
+  std::vector<std::string> over;
   for (auto& [id, running] : running_) {
     if (waiting == 0) break;
     if (!running.slot || !running.refused_reason.empty() || now - running.last_byte_us < turn_us) continue;
@@ -123,20 +123,14 @@ Result<void> Acquisitions::end_turns(std::size_t waiting) {
         running.in_vain_us / 1'000'000 >= static_cast<std::int64_t>(*running.job.idle_timeout_s)) {
       running.refused_reason = "deadline";
       running.refused_detail = "no new byte for " + std::to_string(running.in_vain_us / 1'000'000) + " s";
-      if (running.in_worker)
-        IMPOUND_CHECK(end_in_swarm(id));
-      else
-        over.push_back(id);
+      over.push_back(id);
       continue;
     }
     if (running.turns == 1)
       IMPOUND_CHECK(let_wait(running, "no new byte for " + std::to_string(settings_.turn.count()) +
                                           " s, and others wait; its turn comes again"));
   }
-  for (std::string const& id : over) {
-    Running const& running = running_.at(id);
-    IMPOUND_CHECK(finish(id, {running.refused_reason, running.refused_detail, 0, 0}));
-  }
+  for (std::string const& id : over) IMPOUND_CHECK(end_refused(id));
   return ok();
 }
 
@@ -187,14 +181,6 @@ std::set<std::string> Acquisitions::lent_slots() const {
   return beyond_slots(std::move(held), settings_.active_torrents_max);
 }
 
-/// Bytes that still come to those that have a slot.
-std::uint64_t Acquisitions::promised_to_others(Running const& running) const {
-  std::uint64_t promised = 0;
-  for (auto const& [id, other] : running_)
-    if (other.slot && &other != &running) promised += bytes_to_come(other);
-  return promised;
-}
-
 std::uint64_t Acquisitions::bytes_to_come(Running const& running) {
   std::uint64_t const wanted = wanted_bytes(running);
   return wanted - std::min(wanted, running.staged_bytes);
@@ -202,7 +188,9 @@ std::uint64_t Acquisitions::bytes_to_come(Running const& running) {
 
 /// What is promised to the others is not free, though it still is on the disk: judged before the first byte comes.
 std::optional<std::string> Acquisitions::no_room_beside_others(Running const& running) const {
-  std::uint64_t const promised = promised_to_others(running);
+  std::uint64_t promised = 0;
+  for (auto const& [id, other] : running_)
+    if (other.slot) promised += bytes_to_come(other);
   auto const free = session_.disk().free_bytes();
   if (promised == 0 || !free || free.value() >= bytes_to_come(running) + promised + settings_.disk_reserve)
     return std::nullopt;
@@ -230,9 +218,7 @@ Result<void> Acquisitions::give_slot(Running& running) {
   auto const why = begun_before(running) ? std::nullopt : why_not(running);
   if (!why) return ok();
   std::tie(running.refused_reason, running.refused_detail) = *why;
-  std::string const id = running.job.id;  // finish() ends what it belongs to
-  if (running.in_worker) return end_in_swarm(id);
-  return finish(id, {why->first, why->second, 0, 0});
+  return end_refused(running.attempt.text());
 }
 
 /// A timeout counts here, too: whoever set one wants to hear of it. Without one it waits for as long as it takes.
@@ -244,8 +230,7 @@ Result<void> Acquisitions::let_wait_for_room(Running& running, std::string const
     return let_wait(running, why);
   running.refused_reason = "disk_full";
   running.refused_detail = why;
-  std::string const id = running.job.id;  // finish() ends what it belongs to
-  return running.in_worker ? end_in_swarm(id) : finish(id, {"disk_full", why, 0, 0});
+  return end_refused(running.attempt.text());
 }
 
 Result<void> Acquisitions::let_wait(Running& running, std::string why) {

@@ -1,13 +1,10 @@
 #include "agent/work/addresses.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <cctype>
 #include <charconv>
-#include <memory>
 
 #include "fetchers/ip_address.h"
+#include "fetchers/name_lookup.h"
 #include "fetchers/url.h"
 
 namespace impound::agent {
@@ -17,20 +14,9 @@ using fetchers::IpAddress;
 
 namespace {
 
-constexpr std::size_t addresses_max = 16;  // of one name
-
 std::vector<IpAddress> look_up(std::string const& host) {
   if (auto const literal = IpAddress::parse_any(host)) return {*literal};
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return {};
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> const owned{found, ::freeaddrinfo};
-  std::vector<IpAddress> addresses;
-  for (addrinfo const* one = found; one != nullptr && addresses.size() < addresses_max; one = one->ai_next)
-    if (auto const address = IpAddress::from(one->ai_addr, one->ai_addrlen)) addresses.push_back(*address);
-  return addresses;
+  return fetchers::addresses_of(host);
 }
 
 }  // namespace

@@ -40,9 +40,15 @@ std::vector<std::string> not_listed(std::vector<std::string> texts, std::vector<
 void keep_listed(std::vector<std::string>& texts, std::vector<std::string> const& known,
                  std::vector<std::string> const& first) {
   std::vector<std::string> fresh = not_listed(first, known);
-  std::size_t const before = fresh.size();
+  std::size_t const taken = fresh.size();
   for (std::string& text : not_listed(texts, known)) fresh.push_back(std::move(text));
-  for (std::size_t i = std::max(before, listed(fresh).size()); i < fresh.size(); ++i) std::erase(texts, fresh[i]);
+  std::size_t const fit = listed(fresh).size();
+  std::size_t room = fit > taken ? fit - taken : 0;
+  std::erase_if(texts, [&](std::string const& text) {
+    bool const stays = holds(known, as_listed(text)) || room > 0;
+    if (stays && !holds(known, as_listed(text))) --room;
+    return !stays;
+  });
   std::vector<std::string> have;
   for (auto const& list : {texts, first})
     for (std::string const& text : list) have.push_back(as_listed(text));

@@ -152,11 +152,7 @@ def test_what_cannot_be_imported_is_refused_before_the_vault_is_opened(world):
 
 
 def test_no_room_is_said_before_anything_is_copied(world):
-    disk = world.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], check=True)
-    world.vault = disk / "vault"
-    world.env["IMPOUND_VAULT"] = str(world.vault)
+    disk = world.on_small_disk("24m")
     folder = handed_over(world)
     world.init()
     words = ["import", folder, "--case", CASE, "--source", SOURCE]

@@ -113,18 +113,8 @@ def test_an_url_that_gives_no_torrent(world):
     unharmed(world)
 
 
-def small_disk(world, mebibytes):
-    """The vault will lie on a tmpfs of its own."""
-    disk = world.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", disk], check=True)
-    world.vault = disk / "vault"
-    world.env["IMPOUND_VAULT"] = str(world.vault)
-    return disk
-
-
 def test_a_torrent_that_cannot_fit_is_refused(world):
-    small_disk(world, 16)
+    world.on_small_disk("16m")
     seeded = world.folder / "seeded"
     harness.write_bytes(seeded / "leak" / "big.zip", 64 << 20, "big")
     torrent = peers.make_torrent(world, seeded / "leak", "v1", piece_size=256 << 10)
@@ -140,7 +130,7 @@ def test_a_torrent_that_cannot_fit_is_refused(world):
 
 def test_no_space_left_half_way(world):
     """Somebody else fills the disk while a download is under way; when there is room again, it becomes whole."""
-    disk = small_disk(world, 48)
+    disk = world.on_small_disk("48m")
     seeded = world.folder / "seeded"
     harness.write_bytes(seeded / "leak" / "a.zip", 12 << 20, "a")
     torrent = peers.make_torrent(world, seeded / "leak", "v1", piece_size=64 << 10)
@@ -166,7 +156,7 @@ def test_no_space_left_half_way(world):
 
 def test_p1_a_fetch_on_a_full_disk_leaves_a_vault_that_verifies(world):
     """8 MiB of disk, of which less and less is free: wherever it runs out, nothing is lost, and with room the fetch goes on."""
-    disk = small_disk(world, 8)
+    disk = world.on_small_disk("8m")
     seeded = world.folder / "seeded"
     for number in range(40):
         harness.write_bytes(seeded / "leak" / f"{number:03}.eml", 30_000, number)

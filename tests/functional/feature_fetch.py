@@ -41,10 +41,15 @@ def check_sealed(world, torrent, seeded):
     assert world.verify()["ok"] is True
 
 
-def from_seeder(world, kind, by):
+def seeded_dump(world, kind, rate=0):
+    """dump(), its torrent of this kind, and a seed of it."""
     seeded = dump(world)
     torrent = peers.make_torrent(world, seeded / NAME, kind)
-    peer = peers.seeder(world, torrent, seeded)
+    return seeded, torrent, peers.seeder(world, torrent, seeded, rate=rate)
+
+
+def from_seeder(world, kind, by):
+    seeded, torrent, peer = seeded_dump(world, kind)
     world.init()
     done = world.impound("fetch", torrent.magnet() if by == "magnet" else torrent.path, "--peer", peer.address)
     assert "complete" in done.out, done
@@ -133,9 +138,7 @@ def test_a_single_file(world):
 
 
 def test_a_magnet_in_base32_and_a_bare_info_hash(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     world.init()
     world.impound("fetch", "magnet:?xt=urn:btih:" + base64.b32encode(bytes.fromhex(torrent.v1)).decode(), "--peer", peer.address)
     check_sealed(world, torrent, seeded)
@@ -144,9 +147,7 @@ def test_a_magnet_in_base32_and_a_bare_info_hash(world):
 
 
 def test_a_magnets_web_seed_is_recorded_and_not_asked(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "hybrid")
     port = world.nginx(seeded)
     world.init()
     web = f"http://127.0.0.1:{port}/"
@@ -161,9 +162,7 @@ def test_a_magnets_peer_by_its_name(world):
     hosts = world.folder / "hosts"
     hosts.write_text("127.0.0.1 localhost\n127.0.0.66 seed.example\n127.0.0.2 seed.example\n")
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     port = peer.address.rsplit(":", 1)[1]
     world.init()
     world.impound("fetch", f"{torrent.magnet()}&x.pe=seed.example:{port}", code=1)  # both are loopback
@@ -172,14 +171,16 @@ def test_a_magnets_peer_by_its_name(world):
     check_sealed(world, torrent, seeded)
 
 
+def two_names_of_one(torrent, peer):
+    """A magnet by each info-hash; the seed is the second's own."""
+    return [f"magnet:?xt=urn:btih:{torrent.v1}&x.pe=127.0.0.2:{harness.free_port('127.0.0.2')}", f"magnet:?xt=urn:btmh:1220{torrent.v2}&x.pe={peer.address}"]
+
+
 def test_two_magnets_of_one_hybrid_are_one_acquisition(world):
     """Each names it by another of its info-hashes, which nobody can know before the metadata is there; the seed is the second's own."""
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "hybrid")
     world.init()
-    magnets = [f"magnet:?xt=urn:btih:{torrent.v1}&x.pe=127.0.0.2:{harness.free_port('127.0.0.2')}", f"magnet:?xt=urn:btmh:1220{torrent.v2}&x.pe={peer.address}"]
-    done = world.impound("fetch", *magnets, "--allow-net", "127.0.0.2/32", seconds=60)
+    done = world.impound("fetch", *two_names_of_one(torrent, peer), "--allow-net", "127.0.0.2/32", seconds=60)
     check_sealed(world, torrent, seeded)
     first, second = world.of_kind("acquisition.attempt")
     assert "info_hash_v2" not in first["body"] and "info_hash_v1" not in second["body"]
@@ -191,15 +192,9 @@ def test_two_magnets_of_one_hybrid_are_one_acquisition(world):
     assert other in done.out, done
 
 
-def two_names_of_one(torrent, peer):
-    """A magnet by each info-hash; the seed is the second's own."""
-    return [f"magnet:?xt=urn:btih:{torrent.v1}&x.pe=127.0.0.2:{harness.free_port('127.0.0.2')}", f"magnet:?xt=urn:btmh:1220{torrent.v2}&x.pe={peer.address}"]
-
-
 def test_the_same_two_magnets_again_go_on_with_one_attempt(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    words = ["fetch", *two_names_of_one(torrent, peers.seeder(world, torrent, seeded, rate=150_000)), "--allow-net", "127.0.0.2/32"]
+    seeded, torrent, peer = seeded_dump(world, "hybrid", rate=150_000)
+    words = ["fetch", *two_names_of_one(torrent, peer), "--allow-net", "127.0.0.2/32"]
     world.init()
     fetch = world.start_impound(*words)
     harness.wait_until(world.under_way, 30, "the first bytes")
@@ -214,9 +209,8 @@ def test_the_same_two_magnets_again_go_on_with_one_attempt(world):
 
 
 def test_the_peers_of_both_are_known_to_the_next_run(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    site = world.pastes([{"key": "0CeaNm8Y", "text": " ".join(two_names_of_one(torrent, peers.seeder(world, torrent, seeded, rate=150_000)))}])
+    seeded, torrent, peer = seeded_dump(world, "hybrid", rate=150_000)
+    site = world.pastes([{"key": "0CeaNm8Y", "text": " ".join(two_names_of_one(torrent, peer))}])
     world.init()
     words = ["watch", "--config", world.settings('[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\ntimeout = "20s"\n' + site.source())]
     agent = world.start_impound(*words)
@@ -231,9 +225,8 @@ def test_the_peers_of_both_are_known_to_the_next_run(world):
 
 
 def test_two_names_of_one_torrent_with_other_files_are_not_both_done(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    magnets = two_names_of_one(torrent, peers.seeder(world, torrent, seeded))
+    seeded, torrent, peer = seeded_dump(world, "hybrid")
+    magnets = two_names_of_one(torrent, peer)
     world.init()
     done = world.impound("fetch", magnets[0] + "&so=0", magnets[1], "--allow-net", "127.0.0.2/32", code=1)
     assert "with other files of it" in done.out, done
@@ -258,9 +251,7 @@ def test_a_cut_sha256_keeps_no_true_torrent_away(world):
 
 
 def test_no_tracker_is_asked_that_is_not_in_the_log(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded, rate=150_000)
+    seeded, torrent, peer = seeded_dump(world, "v1", rate=150_000)
     port = world.nginx(world.folder, host="127.0.0.6", more="location / { return 200 'd8:intervali1800e5:peers0:e'; }")
     url = f"http://127.0.0.6:{port}/announce"
     world.init()
@@ -272,9 +263,7 @@ def test_no_tracker_is_asked_that_is_not_in_the_log(world):
 
 
 def test_what_is_held_is_not_taken_twice(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "hybrid")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "hybrid")
     world.init()
     world.impound("fetch", torrent.magnet(), "--peer", peer.address)
     before = harness.tree(world.vault / "objects")
@@ -289,9 +278,7 @@ def test_what_is_held_is_not_taken_twice(world):
 
 
 def test_what_was_erased_by_order_is_not_shown_as_held_and_not_fetched_again(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     world.init()
     world.impound("fetch", torrent.magnet(), "--peer", peer.address)
     gone = next(at for at, entry in enumerate(world.entries()) if entry["kind"] == "exhibit.sealed" and entry["body"]["size"] == 70_001)
@@ -308,9 +295,7 @@ def test_what_was_erased_by_order_is_not_shown_as_held_and_not_fetched_again(wor
 
 
 def test_metadata_only_leaves_the_payload(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     world.init()
     world.impound("fetch", torrent.magnet(), "--metadata-only", "--peer", peer.address)
     roles = [entry["body"]["role"] for entry in world.of_kind("exhibit.sealed")]
@@ -326,9 +311,7 @@ def test_metadata_only_leaves_the_payload(world):
 
 
 def test_a_torrent_from_an_url_is_captured_first(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     served = world.folder / "served"
     served.mkdir()
     shutil.copy(torrent.path, served / "dump.torrent")
@@ -343,9 +326,7 @@ def test_a_torrent_from_an_url_is_captured_first(world):
 
 
 def test_the_order_of_an_acquisition_in_the_log(world):
-    seeded = dump(world)
-    torrent = peers.make_torrent(world, seeded / NAME, "v1")
-    peer = peers.seeder(world, torrent, seeded)
+    seeded, torrent, peer = seeded_dump(world, "v1")
     world.init()
     world.impound("fetch", torrent.magnet(), "--peer", peer.address, "--case", "emleaks-2017", "--operator", "A. Noone")
     entries = world.entries()

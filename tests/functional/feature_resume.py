@@ -76,11 +76,7 @@ def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(w
 
 
 def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):
-    disk = world.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
-    world.vault = disk / "vault"
-    world.env["IMPOUND_VAULT"] = str(world.vault)
+    disk = world.on_small_disk("48m")
     seeded, torrent, peer = slow_torrent(world)
     world.init()
     words = ["fetch", torrent.magnet(), "--peer", peer.address, "--config", world.settings("[limits]\ndisk_reserve = 8388608\n")]
@@ -99,10 +95,7 @@ def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):
 
 
 def test_a_timeout_ends_what_waits_for_room(world):
-    seeded, torrent, peer = slow_torrent(world)
-    world.init()
-    words = ["fetch", torrent.magnet(), "--peer", peer.address]
-    interrupted(world, words, world.under_way, "the download")
+    *_, words = cut_off_fetch(world)
     reserve = 2 * shutil.disk_usage(world.vault).free
     world.impound(*words, "--timeout", "3s", "--config", world.settings(f"[limits]\ndisk_reserve = {reserve}\n"), code=1, seconds=40)
     result, = world.of_kind("acquisition.result")
@@ -111,10 +104,8 @@ def test_a_timeout_ends_what_waits_for_room(world):
 
 def test_what_made_an_attempt_go_on_is_named(world):
     """A person's attempt that was cut off is named by a paste later."""
-    seeded, torrent, peer = slow_torrent(world)
-    world.init()
-    interrupted(world, ["fetch", torrent.magnet(), "--peer", peer.address], world.under_way, "the download")
-    site = world.pastes([{"key": "0CeaNm8Y", "text": f"{torrent.magnet()}&x.pe={peer.address}&tr=http://127.0.0.6:9/announce"}])
+    _, torrent, words = cut_off_fetch(world)
+    site = world.pastes([{"key": "0CeaNm8Y", "text": f"{torrent.magnet()}&x.pe={words[-1]}&tr=http://127.0.0.6:9/announce"}])
     agent = world.start_impound("watch", "--config", world.settings('[network]\nallow_net = ["127.0.0.0/8"]\n' + site.source()))
     harness.wait_until(lambda: world.of_kind("acquisition.result"), 60, "an end")
     assert agent.stop() == 0, agent.output()

@@ -59,11 +59,7 @@ def test_p2_a_vault_put_back_is_refused_and_what_is_given_up_stands_in_the_log(w
 
 
 def test_p2_an_accepted_rollback_that_dies_before_its_entry_is_logged_by_the_next_start(world):
-    disk = world.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=True)
-    world.vault = disk / "vault"
-    world.env["IMPOUND_VAULT"] = str(world.vault)
+    disk = world.on_small_disk("8m")
     world.init()
     noted(world)
     lost = put_back(world)

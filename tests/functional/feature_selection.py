@@ -192,11 +192,7 @@ def test_those_that_wait_are_taken_up_by_the_next_run(world):
 
 
 def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
-    disk = world.folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
-    world.vault = disk / "vault"
-    world.env["IMPOUND_VAULT"] = str(world.vault)
+    disk = world.on_small_disk("48m")
     torrents = []
     for number, name in enumerate(("first", "second")):
         seeded = leak(world, name, size=7 << 20)

@@ -232,6 +232,15 @@ class World:
         assert len(folders) == 1, folders
         return folders[0]
 
+    def on_small_disk(self, size):
+        """The vault will lie on a disk of its own, of this size as mount has it; the disk's folder."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
+        self.vault = disk / "vault"
+        self.env["IMPOUND_VAULT"] = str(self.vault)
+        return disk
+
     def settings(self, text):
         path = self.folder / "impound.toml"
         path.write_text(text)

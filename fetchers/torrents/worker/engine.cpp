@@ -160,12 +160,15 @@ Result<void> Engine::begin(AddJob const& message) {
   job.last_progress = job.started;
   job.choice_in_force = !job.asked.choose_files;
   lt::add_torrent_params params;
-  if (auto refusal = prepare(job, message.with_torrent, params)) {
-    job.ending = std::move(*refusal);
-    job.removed = true;
-    return tell_ending(job);
-  }
+  if (auto refusal = prepare(job, message.with_torrent, params)) return refuse(job, std::move(*refusal));
   return add_to_session(job, std::move(params));
+}
+
+/// It never was in the session: its end is told at once, and `job` is gone.
+Result<void> Engine::refuse(TorrentJob& job, Failed refusal) {
+  job.ending = std::move(refusal);
+  job.removed = true;
+  return tell_ending(job);
 }
 
 /// The torrent left the session with an error, for another job has it, too: once more, now that its metadata is known,
@@ -184,11 +187,7 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
   lt::add_torrent_params params;
   auto refusal = prepare(job, false, params);
   for (auto const& [address, port] : opened) DialGate::of_this_process().close(address, port);
-  if (refusal) {
-    job.ending = std::move(*refusal);
-    job.removed = true;
-    return tell_ending(job);
-  }
+  if (refusal) return refuse(job, std::move(*refusal));
   params.info_hashes = metadata->info_hashes();
   params.ti = std::move(metadata);
   std::string const name = job.asked.id;
@@ -228,11 +227,7 @@ Result<void> Engine::add_to_session(TorrentJob& job, lt::add_torrent_params para
   job.started = job.last_progress = steady_clock::now();
   lt::error_code error;
   job.handle = session_->add_torrent(std::move(params), error);
-  if (error) {
-    job.ending = failed(job, "refused_limits", error.message());
-    job.removed = true;
-    return tell_ending(job);
-  }
+  if (error) return refuse(job, failed(job, "refused_limits", error.message()));
   if (job.chosen) put_choice(job);
   return ok();
 }

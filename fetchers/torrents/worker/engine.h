@@ -57,6 +57,7 @@ class Engine {
 
   /// Reads the .torrent's bytes, or sets up a magnet. Text: why it is refused.
   Result<void> begin(AddJob const& message);
+  Result<void> refuse(TorrentJob& job, Failed refusal);
   Result<void> begin_again(TorrentJob& job, SwarmJob const& other, std::shared_ptr<lt::torrent_info> metadata);
   Result<void> add_to_session(TorrentJob& job, lt::add_torrent_params params);
   bool in_session(lt::add_torrent_params const& params) const;

@@ -341,8 +341,9 @@ Result<void> Engine::tick() {
   session_->post_session_stats();
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
-    if (!job.ending && !job.paused && !job.held) IMPOUND_CHECK(judge(job, now));
-    if (!job.ending && !job.paused && !job.held) ask_dht(job, now);
+    if (job.ending || job.paused || job.held) continue;
+    IMPOUND_CHECK(judge(job, now));
+    if (!job.ending) ask_dht(job, now);
   }
   leave_dht();
   return ok();

@@ -1,47 +1,21 @@
 #include "fetchers/torrents/worker/peer_names.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "fetchers/name_lookup.h"
+
 namespace impound::fetchers {
 
 namespace {
 
-constexpr std::size_t addresses_max = 16;  // of one name
-constexpr std::size_t names_max = 1'000;   // that wait
-constexpr std::size_t threads_max = 8;     // a name that its server keeps waiting holds up few others
-
-std::string literal_of(addrinfo const& one) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  void const* address = nullptr;
-  if (one.ai_family == AF_INET) address = &reinterpret_cast<sockaddr_in const*>(one.ai_addr)->sin_addr;
-  if (one.ai_family == AF_INET6) address = &reinterpret_cast<sockaddr_in6 const*>(one.ai_addr)->sin6_addr;
-  if (address == nullptr || ::inet_ntop(one.ai_family, address, text.data(), text.size()) == nullptr) return {};
-  return text.data();
-}
-
-std::vector<std::string> addresses_of(std::string const& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return {};
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> const owned{found, ::freeaddrinfo};
-  std::vector<std::string> addresses;
-  for (addrinfo const* one = found; one != nullptr && addresses.size() < addresses_max; one = one->ai_next)
-    if (auto literal = literal_of(*one); !literal.empty()) addresses.push_back(std::move(literal));
-  return addresses;
-}
+constexpr std::size_t names_max = 1'000;  // that wait
+constexpr std::size_t threads_max = 8;    // a name that its server keeps waiting holds up few others
 
 }  // namespace
 
@@ -63,7 +37,8 @@ struct PeerNames::Shared {
       asked.pop_front();
       ++busy;
       lock.unlock();
-      auto addresses = addresses_of(one.host);
+      std::vector<std::string> addresses;
+      for (IpAddress const& address : addresses_of(one.host)) addresses.push_back(address.text());
       lock.lock();
       --busy;
       if (over) return;  // the descriptor may be another's by now

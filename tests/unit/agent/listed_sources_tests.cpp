@@ -39,6 +39,10 @@ TEST_CASE("whoever is not listed is not kept, and whoever was listed before is")
   CHECK(kept(sixty, {}, many(10, "y")).size() == 40);
   CHECK(kept({"y0", "z"}, {"y0"}, {"y0"}) == std::vector<std::string>{"y0", "z"});
   CHECK(kept({}, {"y0"}, {"y0"}).empty());
+  // One that is named twice is not lost with its second place.
+  auto twice = sixty;
+  twice[55] = twice[0];
+  CHECK(kept(twice, {}) == std::vector<std::string>(sixty.begin(), sixty.begin() + 50));
   // Those that are known take no room: they are in an entry already.
   CHECK(kept(sixty, {sixty.begin(), sixty.begin() + 20}).size() == 60);
 }
