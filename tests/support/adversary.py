@@ -3,11 +3,12 @@
 
 A BitTorrent peer that has nothing and tries everything to get something: it asks for pieces while it is choked, for those that it
 is told are allowed fast and for those that it is not, for the metadata (ut_metadata), for the hashes of a v2 torrent; it says again
-and again that it is interested, no longer interested, interested. With --lies it says that it has all pieces, and gives none. Whoever dials it is dialled back, at the very address and port
-that the call came from. Prints {"port": …}, {"connected": true} with the first peer, {"had_enough": true, …} once it got all three of payload,
-metadata and hashes, and at SIGTERM what it got: {"received":
-payload bytes, "metadata": parts, "hashes": answers, "connections": n, "dialled_in": calls back that were taken, "requests": …,
-"metadata_requests": …, "hash_requests": …, "unchoked": …, "allowed_fast": …}."""
+and again that it is interested, no longer interested, interested. With --lies it says that it has all pieces, and gives none. It
+calls whoever listens at 127.0.0.1, again and again, and calls back whoever dialled it, at the very address and port that
+the call came from. Prints {"port": …}, {"connected": true} with the first peer, {"fed": true, …} with its first payload,
+{"had_enough": true, …} once it got all three of payload, metadata and hashes, and at SIGTERM what it got: {"received": payload
+bytes, "metadata": parts, "hashes": answers, "connections": n, "calls": its own that were connected, "dialled_in": those that
+were answered, "requests": …, "metadata_requests": …, "hash_requests": …, "unchoked": …, "allowed_fast": …}."""
 import argparse
 import hashlib
 import os
@@ -20,14 +21,15 @@ import time
 
 import libtorrent as lt
 
-from wire import exactly, host_port, listen, message, say
+from wire import exactly, host_port, listen, message, listening_at_home, say
 
 BLOCK = 16384
 ASK_EVERY = 0.25
+CALL_EVERY = 0.5
 count_lock = threading.Lock()
-told_enough = []
-counted = dict.fromkeys(("received", "metadata", "hashes", "connections", "dialled_in", "requests", "metadata_requests", "hash_requests",
-                         "unchoked", "allowed_fast"), 0)
+told_fed, told_enough = [], []
+counted = dict.fromkeys(("received", "metadata", "hashes", "connections", "calls", "dialled_in", "requests", "metadata_requests",
+                         "hash_requests", "unchoked", "allowed_fast"), 0)
 
 
 def count(**what):
@@ -36,6 +38,9 @@ def count(**what):
             counted[name] += number
         if counted["connections"] == 1 and "connections" in what:
             say(connected=True)
+        if counted["received"] > 0 and not told_fed:
+            told_fed.append(True)
+            say(fed=True, **counted)
         if not told_enough and all(counted[kind] > 0 for kind in ("received", "metadata", "hashes")):
             told_enough.append(True)
             say(had_enough=True, **counted)
@@ -159,10 +164,11 @@ def called(line, wanted):
             pass
 
 
-def call_back(address, wanted):
-    """Only a client that listens where it dials from takes this call."""
+def call(address, wanted, own):
     try:
-        with socket.create_connection(address, 2) as line:
+        # From where it is dialled: others might not be let in.
+        with socket.create_connection(address, 2, (own, 0)) as line:
+            count(calls=1)
             line.sendall(greeting(wanted))
             exactly(line, 68)
             count(dialled_in=1)
@@ -171,11 +177,23 @@ def call_back(address, wanted):
         pass
 
 
-def answer(server, wanted):
+def answer(server, wanted, own):
     while True:
         line, address = server.accept()
-        for work in ((called, line, wanted), (call_back, address, wanted)):
+        # Only a client that listens where it dials from takes the call back.
+        for work in ((called, line, wanted), (call, address, wanted, own)):
             threading.Thread(target=work[0], args=work[1:], daemon=True).start()
+
+
+def call_everybody(wanted, own):
+    """A thread for each: a call that is taken goes on for as long as the other wants."""
+    called_at = {}
+    while True:
+        for address in listening_at_home():
+            if address not in called_at or not called_at[address].is_alive():
+                called_at[address] = threading.Thread(target=call, args=(address, wanted, own), daemon=True)
+                called_at[address].start()
+        time.sleep(CALL_EVERY)
 
 
 def main():
@@ -187,7 +205,8 @@ def main():
     wanted = Wanted(given.torrent, given.lies)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     server = listen(given.listen)
-    threading.Thread(target=answer, args=(server, wanted), daemon=True).start()
+    threading.Thread(target=answer, args=(server, wanted, given.listen[0]), daemon=True).start()
+    threading.Thread(target=call_everybody, args=(wanted, given.listen[0]), daemon=True).start()
     signal.sigwait([signal.SIGTERM])
     with count_lock:
         say(**counted)

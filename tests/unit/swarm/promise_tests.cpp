@@ -40,12 +40,14 @@ class Trap {
 };
 
 /// One kind of torrent in a world of its own: a download that a slow seed stretches, then an engine that goes on as a
-/// seed, with a hungry leecher and an adversary from the first moment to the last.
+/// seed, with a hungry leecher that is dialled, one that calls by uTP, and an adversary that does both, from the first
+/// moment to the last.
 struct Siege {
   World world;
   MadeTorrent torrent;
   SwarmJob job;
   std::unique_ptr<Program> hungry;
+  std::unique_ptr<Program> caller;
   std::unique_ptr<Program> adversary;
   std::unique_ptr<Swarm> swarm;
 
@@ -55,6 +57,10 @@ struct Siege {
     torrent = world.torrent(version);
     PeerAddress leecher;
     hungry = world.leecher(torrent, {}, leecher);
+    PeerAddress unused;
+    caller = world.leecher(torrent, {"--utp"}, unused);
+    // Whoever calls from a public address could be answered; the address table must not be what keeps this one out.
+    world.settings.allowed = {{"127.0.0.3", "127.0.0.3", std::nullopt}, {"127.0.0.7", "127.0.0.7", std::nullopt}};
     adversary =
         std::make_unique<Program>("adversary.py", std::vector<std::string>{torrent.file, "--listen", "127.0.0.7:0"});
     auto const port = adversary->line()["port"].get<std::uint16_t>();
@@ -74,11 +80,16 @@ struct Siege {
     auto const leeched = hungry->stop("received");
     CHECK(leeched["received"].get<std::uint64_t>() == 0);
     CHECK(leeched["connections"].get<int>() >= 1);
+    auto const called = caller->stop("received");
+    CHECK(called["received"].get<std::uint64_t>() == 0);
+    CHECK(called["connections"].get<int>() >= 1);  // uTP's own greeting is not refused
+    CHECK(called["heard"].get<int>() == 0);
     auto const got = adversary->stop("received");
     INFO(got.dump());
     for (char const* nothing : {"received", "metadata", "hashes", "dialled_in", "unchoked", "allowed_fast"})
       CHECK_MESSAGE(got[nothing].get<int>() == 0, nothing);
     CHECK(got["connections"].get<int>() >= 1);
+    CHECK(got["calls"].get<int>() >= 1);
     CHECK(got["requests"].get<int>() > 10);
     if (torrent.hashes.v2) CHECK(got["hash_requests"].get<int>() > 2);
   }
@@ -109,6 +120,23 @@ TEST_CASE("P3: the adversary does get payload, metadata and hashes from a client
   INFO(got.dump());
   for (char const* something : {"received", "metadata", "hashes"})
     CHECK_MESSAGE(got[something].get<int>() > 0, something);
+}
+
+TEST_CASE("P3: whoever calls does get payload from a client that takes calls (canary)") {
+  if (!have_peers()) return;
+  World world;
+  world.make_payload(1'000'000);
+  auto const torrent = world.torrent("v1");
+  Program adversary{"adversary.py", {torrent.file, "--listen", "127.0.0.7:0"}};
+  PeerAddress unused;
+  auto const caller = world.leecher(torrent, {"--utp"}, unused);
+  auto const seed = world.seed(torrent);
+  auto const plain = world.leecher(torrent, {"--listen", "0.0.0.0:0", "--dial", endpoint_text(seed), "--stay"}, unused);
+  CHECK(caller->line_with("received")["received"].get<std::uint64_t>() > 0);
+  auto const got = adversary.line_with("fed");
+  INFO(got.dump());
+  CHECK(got["connections"].get<int>() == 0);
+  CHECK(got["dialled_in"].get<int>() > 0);
 }
 
 TEST_CASE("P3: a peer that says it has pieces gets no hashes once ours are complete") {
