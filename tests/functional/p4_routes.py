@@ -208,16 +208,22 @@ def test_a_torrent_behind_a_proxy_sends_no_packet_but_to_the_proxy(world):
     assert world.verify()["ok"] is True
 
 
-def test_the_same_torrent_without_a_proxy_is_counted(world):
-    """The canary: a rule that counts nothing proves nothing."""
+def test_the_same_torrent_without_a_proxy_goes_to_the_addresses_that_were_named(world):
+    """The canary: a rule that counts nothing proves nothing. And of a tracker's two addresses the dead one leads nowhere else."""
     outside = Outside(world, hosts="127.0.0.41 tracker.example\n127.0.0.40 tracker.example\n")
     torrent, seed, tracker = leak_of(world, outside)
     world.init()
     outside.count(1)
+    counters = {"seed": f"ip daddr 127.0.0.2 tcp dport {seed}", "alive": f"ip daddr 127.0.0.40 tcp dport {tracker}", "dead": f"ip daddr 127.0.0.41 tcp dport {tracker}", "past": ""}
+    rule = "".join(f"meta skuid 0 {what} counter name {name} accept\n" for name, what in counters.items())
+    declared = "\n".join(f"counter {name} {{ }}" for name in counters)
+    subprocess.run(["nft", "-f", "-"], input=f"table inet named {{\n{declared}\nchain out {{ type filter hook output priority 0;\n{rule}}}\n}}\n", text=True, check=True)
     magnet = f"{torrent.magnet()}&tr=http://tracker.example:{tracker}/announce"
     allowed = [word for net in (f"127.0.0.2/32:{seed}", "127.0.0.40/31") for word in ("--allow-net", net)]
     world.impound("fetch", magnet, *allowed, seconds=90)
     assert outside.counted()[1] > 10, outside.counted()
+    found = harness.packets("table", "inet", "named")
+    assert found["past"] == 0 and found["seed"] > 10 and found["alive"] > 0 and found["dead"] > 0, found
 
 
 def test_two_sources_each_by_its_own_route_in_one_run(world):
