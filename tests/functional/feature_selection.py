@@ -111,6 +111,24 @@ def test_one_torrent_at_a_time_and_the_metadata_of_all_at_once(world):
     sound(world)
 
 
+def test_a_small_torrent_has_its_share_beside_a_large_one_with_many_seeds(world):
+    large, small = leak(world, "large", size=24_000_000), leak(world, "small", size=600_000)
+    many = peers.make_torrent(world, large / "large", "v1")
+    one = peers.make_torrent(world, small / "small", "v1")
+    seeds = [peers.seeder(world, many, large, rate=1_000_000, host=f"127.0.0.{number}") for number in range(20, 24)]
+    seeds.append(peers.seeder(world, one, small, rate=500_000, host="127.0.0.30"))
+    world.init()
+    words = [word for seed in seeds for word in ("--peer", seed.address)]
+    world.impound("fetch", many.magnet(), one.magnet(), *words, seconds=90)
+    ends = [entry["of"] for entry in world.of_kind("acquisition.result")]
+    whose = {entry["body"]["info_hash_v1"]: entry["id"] for entry in world.of_kind("acquisition.attempt")}
+    assert ends == [whose[one.v1], whose[many.v1]], "the one that was asked for last and has one slow seed ends first"
+    assert "limit.reached" not in world.kinds()
+    assert {file["path"]: file["sha256"] for file in world.show(many.v1)["files"]} == harness.tree(large)
+    assert {file["path"]: file["sha256"] for file in world.show(one.v1)["files"]} == harness.tree(small)
+    sound(world)
+
+
 def test_one_that_waits_keeps_few_of_its_peers(world):
     """So that a queue of torrents with large swarms leaves connections to the one whose turn it is."""
     slow, crowd = leak(world, "slow", size=600_000), leak(world, "crowd")
