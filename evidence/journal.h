@@ -72,7 +72,4 @@ class Journal {
   std::uint32_t generation_ = 0;
 };
 
-/// CRC-32C (Castagnoli) of `bytes` behind those of `before`.
-std::uint32_t crc32c(Bytes bytes, std::uint32_t before = 0);
-
 }  // namespace impound::evidence

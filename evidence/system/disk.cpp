@@ -177,6 +177,15 @@ Result<void> LinuxDisk::truncate(DiskHandle file, std::uint64_t size) {
   return ok();
 }
 
+Result<void> LinuxDisk::reserve(DiskHandle file, std::uint64_t size) {
+  while (::fallocate(file, 0, 0, static_cast<off_t>(size)) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EOPNOTSUPP) return ok();
+    return from_errno(errno, "cannot take room", name_);
+  }
+  return ok();
+}
+
 Result<void> LinuxDisk::sync(DiskHandle file) {
   if (::fdatasync(file) != 0) return from_errno(errno, "cannot sync", name_);
   return ok();

@@ -71,6 +71,9 @@ class Disk {
   /// All bytes, or an error.
   virtual Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) = 0;
   virtual Result<void> truncate(DiskHandle file, std::uint64_t size) = 0;
+  /// Takes room for the first `size` bytes of a file, which then has that size (fallocate); Code::no_space. Nothing
+  /// where the file system cannot.
+  virtual Result<void> reserve(DiskHandle, std::uint64_t /*size*/) { return ok(); }
   /// fdatasync. An error is final for everything not yet acknowledged: never retried.
   virtual Result<void> sync(DiskHandle file) = 0;
   virtual Result<void> sync_folder(std::string_view path) = 0;
@@ -160,6 +163,7 @@ class LinuxDisk final : public Disk {
   Result<void> forget_cached(DiskHandle file) override;
   Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) override;
   Result<void> truncate(DiskHandle file, std::uint64_t size) override;
+  Result<void> reserve(DiskHandle file, std::uint64_t size) override;
   Result<void> sync(DiskHandle file) override;
   Result<void> sync_folder(std::string_view path) override;
   Result<void> sync_everything() override;

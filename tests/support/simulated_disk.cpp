@@ -59,7 +59,9 @@ Result<void> SimulatedDisk::write(DiskHandle file, std::uint64_t offset, Bytes b
   OpenFile const& opened = found->second;
   if (in_objects(opened.path) && state_->nodes[opened.node].mode == 0400)
     state_->accuse("a sealed object is written: " + opened.path);
-  if (state_->capacity && state_->bytes_used() + bytes.size() > *state_->capacity)
+  std::uint64_t const there = state_->nodes[opened.node].bytes.size();
+  std::uint64_t const grown = std::max(there, offset + bytes.size()) - there;
+  if (state_->capacity && state_->bytes_used() + grown > *state_->capacity)
     return failed(ENOSPC, "cannot write", opened.path);
   return state_->step("write " + opened.path + " " + std::to_string(offset) + "+" + std::to_string(bytes.size()), [&] {
     state_->change(opened.node, {Change::Kind::write, offset, std::string(text_of(bytes))});
@@ -74,6 +76,20 @@ Result<void> SimulatedDisk::truncate(DiskHandle file, std::uint64_t size) {
   if (in_objects(opened.path) && state_->nodes[opened.node].mode == 0400)
     state_->accuse("a sealed object is cut: " + opened.path);
   return state_->step("truncate " + opened.path + " " + std::to_string(size), [&] {
+    state_->change(opened.node, {Change::Kind::truncate, size, {}});
+  });
+}
+
+Result<void> SimulatedDisk::reserve(DiskHandle file, std::uint64_t size) {
+  std::lock_guard const lock(state_->mutex);
+  auto const found = state_->open.find(file);
+  if (found == state_->open.end() || !found->second.writes) return failed(EBADF, "cannot take room", {});
+  OpenFile const& opened = found->second;
+  std::uint64_t const there = state_->nodes[opened.node].bytes.size();
+  if (there >= size) return ok();
+  if (state_->capacity && state_->bytes_used() + size - there > *state_->capacity)
+    return failed(ENOSPC, "cannot take room", opened.path);
+  return state_->step("reserve " + opened.path + " " + std::to_string(size), [&] {
     state_->change(opened.node, {Change::Kind::truncate, size, {}});
   });
 }

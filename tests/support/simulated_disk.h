@@ -86,6 +86,7 @@ class SimulatedDisk final : public Disk {
   Result<void> forget_cached(DiskHandle file) override;
   Result<void> write(DiskHandle file, std::uint64_t offset, Bytes bytes) override;
   Result<void> truncate(DiskHandle file, std::uint64_t size) override;
+  Result<void> reserve(DiskHandle file, std::uint64_t size) override;
   Result<void> sync(DiskHandle file) override;
   Result<void> sync_folder(std::string_view path) override;
   Result<void> sync_everything() override;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "evidence/formats/crc32c.h"
 #include "evidence/formats/hex.h"
 #include "evidence/journal.h"
 #include "tests/support/simulated_disk.h"
