@@ -71,6 +71,10 @@ Result<std::vector<Acquisitions::Checked>> Acquisitions::check_payload(Running c
     if (!checked[i].problem.empty()) continue;
     if (!files[i].there) checked[i].problem = "its size is not what the torrent says";
     if (files[i].wrong) checked[i].problem = "it does not hash to what the torrent says";
+    auto const found = announced.find(i);
+    if (checked[i].problem.empty() && found != announced.end() && found->second->sha256 &&
+        *found->second->sha256 != files[i].sha256)
+      checked[i].problem = "its bytes are not those whose digest was taken as they arrived";
   }
   return checked;
 }

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "evidence/formats/hex.h"
+#include "fetchers/torrents/done_message.h"
 #include "fetchers/torrents/file_choice.h"
 #include "fetchers/torrents/tried_message.h"
 
@@ -220,7 +222,7 @@ Result<FromWorker> progress_from(Frame const& frame) {
 }
 
 Result<FromWorker> file_done_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 6));
+  IMPOUND_CHECK(only_fields(frame, 7));
   IMPOUND_TRY(job, frame_text(frame, "job"));
   IMPOUND_TRY(index, frame_number(frame, "index"));
   IMPOUND_TRY(size, frame_number(frame, "size"));
@@ -228,15 +230,10 @@ Result<FromWorker> file_done_from(Frame const& frame) {
   IMPOUND_TRY(staged, frame_bytes(frame, "staged"));
   if (!safe_relative_path(path) || !safe_relative_path(staged))
     return malformed("a path that is not plain and relative");
-  return FromWorker{FileDone{std::move(job), index, size, std::move(path), std::move(staged)}};
-}
-
-Result<FromWorker> done_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 4));
-  IMPOUND_TRY(job, frame_text(frame, "job"));
-  IMPOUND_TRY(downloaded, frame_number(frame, "downloaded"));
-  IMPOUND_TRY(uploaded, frame_number(frame, "uploaded"));
-  return FromWorker{Done{std::move(job), downloaded, uploaded}};
+  IMPOUND_TRY(digest, frame_text(frame, "sha256"));
+  std::optional<Sha256> const sha256 = digest_from_hex<Sha256>(digest);
+  if (!sha256 && !digest.empty()) return malformed("a digest that is none");
+  return FromWorker{FileDone{std::move(job), index, size, std::move(path), std::move(staged), sha256}};
 }
 
 Result<FromWorker> failed_from(Frame const& frame) {
@@ -309,45 +306,43 @@ Frame to_frame(ToWorker const& message) {
 }
 
 Frame to_frame(FromWorker const& message) {
-  return std::visit(
-      Overloaded{
-          [](Hello const& m) {
-            return Frame{{"t", "hello"}, {"version", m.version}, {"engine", m.engine}};
-          },
-          [](Alive const&) {
-            return Frame{{"t", "alive"}};
-          },
-          [](MetadataChunk const& m) { return chunk_frame("metadata", m.job, m.total, m.at, m.bytes); },
-          [](Progress const& m) {
-            return Frame{{"t", "progress"},  {"job", m.job},   {"state", m.state}, {"downloaded", m.downloaded},
-                         {"total", m.total}, {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds}};
-          },
-          [](FileDone const& m) {
-            return Frame{{"t", "file_done"},
-                         {"job", m.job},
-                         {"index", m.index},
-                         {"size", m.size},
-                         {"path", bytes_value(m.path_bytes)},
-                         {"staged", bytes_value(m.staged_path)}};
-          },
-          [](Tried const& m) { return frame_of_tried(m); },
-          [](Done const& m) {
-            return Frame{
-                {"t", "done"}, {"job", m.job}, {"downloaded", m.downloaded_payload}, {"uploaded", m.uploaded_payload}};
-          },
-          [](Failed const& m) {
-            return Frame{{"t", "failed"},
-                         {"job", m.job},
-                         {"reason", m.reason},
-                         {"detail", m.detail},
-                         {"downloaded", m.downloaded},
-                         {"uploaded", m.uploaded}};
-          },
-          [](Incident const& m) {
-            return Frame{{"t", "incident"}, {"sent_payload_bytes", m.sent_payload_bytes}};
-          },
-      },
-      message);
+  return std::visit(Overloaded{
+                        [](Hello const& m) {
+                          return Frame{{"t", "hello"}, {"version", m.version}, {"engine", m.engine}};
+                        },
+                        [](Alive const&) {
+                          return Frame{{"t", "alive"}};
+                        },
+                        [](MetadataChunk const& m) { return chunk_frame("metadata", m.job, m.total, m.at, m.bytes); },
+                        [](Progress const& m) {
+                          return Frame{
+                              {"t", "progress"},  {"job", m.job},   {"state", m.state}, {"downloaded", m.downloaded},
+                              {"total", m.total}, {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds}};
+                        },
+                        [](FileDone const& m) {
+                          return Frame{{"t", "file_done"},
+                                       {"job", m.job},
+                                       {"index", m.index},
+                                       {"size", m.size},
+                                       {"path", bytes_value(m.path_bytes)},
+                                       {"staged", bytes_value(m.staged_path)},
+                                       {"sha256", m.sha256 ? hex(*m.sha256) : std::string{}}};
+                        },
+                        [](Tried const& m) { return frame_of_tried(m); },
+                        [](Done const& m) { return frame_of_done(m); },
+                        [](Failed const& m) {
+                          return Frame{{"t", "failed"},
+                                       {"job", m.job},
+                                       {"reason", m.reason},
+                                       {"detail", m.detail},
+                                       {"downloaded", m.downloaded},
+                                       {"uploaded", m.uploaded}};
+                        },
+                        [](Incident const& m) {
+                          return Frame{{"t", "incident"}, {"sent_payload_bytes", m.sent_payload_bytes}};
+                        },
+                    },
+                    message);
 }
 
 Result<ToWorker> to_worker_from(Frame const& frame) {

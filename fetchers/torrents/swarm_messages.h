@@ -28,7 +28,7 @@
 namespace impound::fetchers {
 
 /// Both sides of the line must be of one build: a worker with another number is ended.
-constexpr std::uint64_t swarm_protocol_version = 2;
+constexpr std::uint64_t swarm_protocol_version = 3;
 
 /// The exit status of a worker that could not enter its sandbox; the end of its standard error is why. It has read
 /// nothing then, and another try would end alike.
@@ -136,13 +136,18 @@ struct FileDone {
   std::string job;
   std::uint64_t index = 0;  // in Metainfo.files
   std::uint64_t size = 0;
-  std::string path_bytes;   // as the torrent has it
-  std::string staged_path;  // relative to the job's folder
+  std::string path_bytes;          // as the torrent has it
+  std::string staged_path;         // relative to the job's folder
+  std::optional<Sha256> sha256{};  // as the bytes arrived
 };
 struct Done {
   std::string job;
   std::uint64_t downloaded_payload = 0;
   std::uint64_t uploaded_payload = 0;
+  // Of this worker so far, all jobs together.
+  std::uint64_t pieces_read_back{};     // to hash them, though they had just come
+  std::uint64_t pieces_rechecked{};     // left by an earlier worker, and not in its journal
+  std::uint64_t pieces_from_journal{};  // left by an earlier worker, and not read
 };
 struct Failed {
   std::string job;

@@ -100,7 +100,7 @@ def wait_for(kind):
 
 
 def hello():
-    say("hello", version=2, engine="libtorrent 2.0.8.0")
+    say("hello", version=3, engine="libtorrent 2.0.8.0")
 
 
 def job():
@@ -116,7 +116,7 @@ def metadata(given, info=INFO):
 
 
 def file_done(given, index, path, size, staged):
-    say("file_done", job=given["job"], index=index, size=size, path=path.encode(), staged=staged.encode())
+    say("file_done", job=given["job"], index=index, size=size, path=path.encode(), staged=staged.encode(), sha256="")
 
 
 def put(given, index, content=None):
@@ -134,7 +134,7 @@ def announce_all(given, contents=None):
 
 
 def done(given, **more):
-    say("done", job=given["job"], downloaded=1, uploaded=0, **more)
+    say("done", job=given["job"], downloaded=1, uploaded=0, read_back=0, rechecked=0, from_journal=0, **more)
 
 
 def until_told_to_stop():
@@ -338,7 +338,7 @@ def done_with_an_upload():
     hello()
     given = job()
     announce_all(given)
-    say("done", job=given["job"], downloaded=1, uploaded=70_000)
+    say("done", job=given["job"], downloaded=1, uploaded=70_000, read_back=0, rechecked=0, from_journal=0)
     until_told_to_stop()
 
 

@@ -16,8 +16,8 @@
 
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "fetchers/torrents/worker/arrival_disk.h"
 #include "fetchers/torrents/worker/session_settings.h"
-#include "fetchers/torrents/worker/storage_gate.h"
 #include "fetchers/url.h"
 
 namespace impound::fetchers {
@@ -66,7 +66,10 @@ Result<bool> Engine::take(Configure const& message) {
     if (!address) return bug("a proxy that is no address");
     gate.only(*address, proxy->port);
   }
-  session_ = make_session(message, counters_, gated_posix_disk(message.limits.files_max));
+  IMPOUND_TRY(staging, LinuxDisk::open_at("."));
+  session_ = make_session(message, counters_,
+                          arrival_disk(std::move(staging), {.files_max = message.limits.files_max}, arrivals_));
+  session_->add_extension(piece_news(arrivals_));
   set_address_filter();
   session_->set_alert_notify([descriptor = alert_descriptor_] {
     std::uint64_t const one = 1;

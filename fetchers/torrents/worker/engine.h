@@ -15,6 +15,7 @@
 
 #include "evidence/system/frames.h"
 #include "fetchers/torrents/swarm_messages.h"
+#include "fetchers/torrents/worker/arrivals.h"
 #include "fetchers/torrents/worker/peer_names.h"
 #include "fetchers/torrents/worker/torrent_job.h"
 #include "fetchers/torrents/worker/upload_guard.h"
@@ -92,6 +93,7 @@ class Engine {
   Configure settings_;
   PeerNames names_;
   UploadCounters counters_;
+  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
   std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks
   std::map<std::string, TorrentJob, std::less<>> jobs_;

@@ -18,7 +18,6 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "fetchers/torrents/worker/session_settings.h"
-#include "fetchers/torrents/worker/storage_gate.h"
 
 namespace impound::fetchers {
 
@@ -80,7 +79,10 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   if (auto const* done = lt::alert_cast<lt::file_completed_alert>(alert)) {
     auto const found = std::find_if(job->files.begin(), job->files.end(),
                                     [&](WantedFile const& file) { return file.engine_index == done->index; });
-    return found == job->files.end() || !job->choice_in_force ? Result<void>{ok()} : tell_file(*job, *found);
+    // Without its digest yet (a piece that came before another is still to be read), it is told when all are there.
+    if (found == job->files.end() || !job->choice_in_force) return ok();
+    if (!arrivals_->of(job->asked.folder, static_cast<int>(done->index))) return ok();
+    return tell_file(*job, *found);
   }
   if (auto const* error = lt::alert_cast<lt::file_error_alert>(alert)) {
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "worker_ended", "disk: " + error->error.message());
@@ -220,7 +222,7 @@ Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
   if (file.told) return ok();
   file.told = true;
   auto const& named = job.torrent->files[file.index];
-  auto const staged = staged_name(file.engine_index);
+  auto const staged = numbered_file(static_cast<std::size_t>(static_cast<int>(file.engine_index)));
   if (named.size == 0) {
     // Nothing was ever written to it, so the back end may not have made it.
     auto const path = job.asked.folder + "/" + staged;
@@ -229,11 +231,14 @@ Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
       return fail(job, errno == ENOSPC || errno == EDQUOT ? "disk_full" : "worker_ended", "cannot make an empty file");
     ::close(made);
   }
-  return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged});
+  auto const arrival = arrivals_->of(job.asked.folder, static_cast<int>(file.engine_index));
+  return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged, arrival});
 }
 
 Result<void> Engine::finish(TorrentJob& job) {
   if (job.linger_until) return ok();
+  job.waits_for_digests = arrivals_->behind(job.asked.folder);
+  if (job.waits_for_digests) return ok();  // tick() asks again
   for (auto& file : job.files) {
     IMPOUND_CHECK(tell_file(job, file));
     if (job.ending) return ok();
@@ -313,10 +318,15 @@ Result<void> Engine::tell_ending(TorrentJob& job) {
   for (auto const& [address, port] : job.opened) DialGate::of_this_process().close(address, port);
   bool const had_opened = !job.opened.empty();
   IMPOUND_CHECK(send(job.tried.told(job.asked.id)));
+  arrivals_->forget(job.asked.folder);
   jobs_.erase(job.asked.id);
   if (had_opened) set_address_filter();
   if (auto* done = std::get_if<Done>(&ending)) {
     done->uploaded_payload = std::max(done->uploaded_payload, session_sent);
+    auto const disk = arrivals_->counters();
+    done->pieces_read_back = disk.pieces_read_back;
+    done->pieces_rechecked = disk.pieces_rechecked;
+    done->pieces_from_journal = disk.pieces_from_journal;
     IMPOUND_CHECK(send(*done));
   } else {
     auto& failure = std::get<Failed>(ending);
@@ -341,7 +351,12 @@ Result<void> Engine::tick() {
   session_->post_session_stats();
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
-    if (job.ending || job.paused || job.held) continue;
+    if (job.ending || job.held) continue;
+    if (job.waits_for_digests) {  // all is there: no peer and no time is missed any more
+      IMPOUND_CHECK(finish(job));
+      continue;
+    }
+    if (job.paused) continue;
     IMPOUND_CHECK(judge(job, now));
     if (!job.ending) ask_dht(job, now);
   }

@@ -32,6 +32,7 @@ SandboxRights swarm_worker_rights(int staging_folder) {
     rights.readable.emplace_back(path);
   }
   rights.network = true;
+  rights.further_calls = {"syncfs"};  // a batch of many small files
   rights.other_user = agent_is_another_user();
   return rights;
 }

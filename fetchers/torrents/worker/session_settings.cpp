@@ -1,7 +1,6 @@
 #include "fetchers/torrents/worker/session_settings.h"
 
 #include <libtorrent/alert.hpp>
-#include <libtorrent/extensions/smart_ban.hpp>
 #include <libtorrent/extensions/ut_metadata.hpp>
 #include <libtorrent/ip_filter.hpp>
 #include <libtorrent/peer_class.hpp>
@@ -117,12 +116,13 @@ lt::settings_pack swarm_settings(Configure const& from) {
 
 std::unique_ptr<lt::session> make_session(Configure const& from, UploadCounters& counters,
                                           lt::disk_io_constructor_type disk) {
-  // Only the guard here: the defaults (ut_metadata, ut_pex, smart_ban) would come with it. PEX stays out.
+  // Only the guard here: the defaults (ut_metadata, ut_pex, smart_ban) would come with it. PEX stays out, and so does
+  // smart_ban, which reads failed blocks from the disk, and that gives nobody a byte. libtorrent itself puts the peers
+  // of a failed piece on parole, where each loads whole pieces alone, and bans the one whose piece then fails.
   lt::session_params params{swarm_settings(from), {std::make_shared<UploadGuard>(counters)}};
   params.disk_io_constructor = std::move(disk);
   auto session = std::make_unique<lt::session>(std::move(params));
   session->add_extension(&lt::create_ut_metadata_plugin);
-  session->add_extension(&lt::create_smart_ban_plugin);
   open_no_door_for_local_peers(*session);
   return session;
 }

@@ -65,10 +65,11 @@ struct TorrentJob {
   bool has_trackers = false;
   bool told_whole = false;  // those that were whole on the disk already
   bool paused = false;
-  bool keeps_few = false;        // connections: it waits for the choice, and that takes its time
-  bool chosen = false;           // the agent said which files
-  bool choice_in_force = false;  // and libtorrent goes by it; from the start where nothing is to be chosen
-  unsigned names_asked = 0;      // of peers, whose addresses are looked up still
+  bool keeps_few = false;          // connections: it waits for the choice, and that takes its time
+  bool chosen = false;             // the agent said which files
+  bool waits_for_digests = false;  // all is there, and a file's SHA-256 has fallen behind
+  bool choice_in_force = false;    // and libtorrent goes by it; from the start where nothing is to be chosen
+  unsigned names_asked = 0;        // of peers, whose addresses are looked up still
   unsigned metadata_failures = 0;
   unsigned hash_failures = 0;  // since the last good piece
   int good_pieces = 0;

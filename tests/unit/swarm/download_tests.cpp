@@ -25,6 +25,12 @@ TEST_CASE("magnets of v1, v2 and hybrid torrents come home bit for bit") {
                     (heard.failed ? heard.failed->reason + " " + heard.failed->detail : std::string{"no end"}));
     CHECK(heard.done->uploaded_payload == 0);
     CHECK(heard.done->downloaded_payload >= 3'000'000);
+    CHECK(heard.done->pieces_read_back == 0);
+    CHECK(heard.done->pieces_rechecked == 0);
+    MESSAGE(version << ": read back " << heard.done->pieces_read_back);
+    for (auto const& file : heard.files) {
+      CHECK(file.sha256 == sha256(bytes_of(contents(world.staging() / job.folder / file.staged_path))));
+    }
     REQUIRE(heard.info);
     auto const read = read_info_dict(*heard.info, MetainfoLimits{}).value();
     CHECK(same_torrent(read.hashes, torrent.hashes));

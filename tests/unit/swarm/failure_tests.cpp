@@ -184,6 +184,39 @@ TEST_CASE("a disk that is full ends the job") {
   CHECK(heard.failed->reason == "disk_full");
 }
 
+TEST_CASE("beside a peer that spoils some blocks, a torrent comes whole from a good one") {
+  if (!have_peers()) return;
+  for (std::string const& version : std::vector<std::string>{"v1", "v2", "hybrid"}) {
+    INFO(version);
+    World world;
+    auto const bytes = random_bytes(2'000'000, 5);
+    write_file(world.folder() / "payload", bytes);
+    auto const torrent = world.torrent(version, {"--piece-size", "65536"});
+    auto const read = read_torrent(contents(torrent.file), MetainfoLimits{});
+    REQUIRE(read);
+    write_file(world.folder() / "info", read.value().info);
+    auto liar = std::make_unique<Program>(
+        "lying_peer.py",
+        std::vector<std::string>{(world.folder() / "info").string(), "--listen", "127.0.0.5:0", "--garbage",
+                                 std::to_string((bytes.size() + 65'535) / 65'536), "--of",
+                                 (world.folder() / "payload").string(), "--piece-size", "65536", "--spoil", "7"});
+    auto const port = liar->line()["port"].get<std::uint16_t>();
+    auto job = world.job(torrent, {world.seed(torrent, {"--rate", "3000000"}), operators_peer("127.0.0.5", port)});
+    job.torrent = contents(torrent.file);
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(job));
+    auto const heard = listen(*swarm, 60s);
+    REQUIRE_MESSAGE(heard.done, (heard.failed ? heard.failed->reason + " " + heard.failed->detail : "no end"));
+    CHECK(liar->line_with("lied")["lied"].get<bool>());
+    CHECK(heard.done->uploaded_payload == 0);
+    REQUIRE(heard.files.size() == 1);
+    CHECK(heard.files[0].sha256 == sha256(bytes_of(bytes)));
+    CHECK(contents(world.staging() / job.folder / heard.files[0].staged_path) == bytes);
+    MESSAGE(version << ": pieces read back " << heard.done->pieces_read_back << ", payload received "
+                    << heard.done->downloaded_payload << " for " << bytes.size());
+  }
+}
+
 TEST_CASE("peers that send wrong bytes end in hash_failures, never in a file") {
   if (!have_peers()) return;
   World world;

@@ -1,0 +1,73 @@
+#include "fetchers/torrents/worker/disk/file_table.h"
+
+#include <cstdio>
+
+namespace impound::fetchers {
+
+std::string numbered_file(std::size_t index) {
+  char name[24];
+  std::snprintf(name, sizeof name, "%06zu", index);
+  return name;
+}
+
+Result<DiskHandle> FileTable::open(std::size_t file, std::optional<std::uint64_t> make_of_size) {
+  if (auto const found = by_file_.find(file); found != by_file_.end()) {
+    open_.splice(open_.begin(), open_, found->second);
+    return open_.front().second.handle();
+  }
+  auto opened = DiskFile::open(disk_, path(file), Open::write);
+  if (!opened) {
+    if (!make_of_size || opened.error().code != Code::not_found) return std::move(opened).error();
+    auto made = DiskFile::open(disk_, path(file), Open::create);
+    if (!made) return std::move(made).error();
+    names_unsynced_ = true;
+    opened = std::move(made);
+  }
+  // Each time, as the process may have died, or found no room, between the file's making and this.
+  if (make_of_size && *make_of_size >= limits_.reserve_from_bytes)
+    IMPOUND_CHECK(disk_.reserve(opened.value().handle(), *make_of_size));
+  open_.emplace_front(file, std::move(opened).value());
+  by_file_[file] = open_.begin();
+  if (open_.size() > limits_.open_max) {
+    by_file_.erase(open_.back().first);
+    open_.pop_back();
+  }
+  return open_.front().second.handle();
+}
+
+Result<void> FileTable::write(std::size_t file, std::uint64_t size, std::uint64_t offset, Bytes bytes) {
+  IMPOUND_TRY(handle, open(file, size));
+  unsynced_.insert(file);
+  return disk_.write(handle, offset, bytes);
+}
+
+Result<void> FileTable::read(std::size_t file, std::uint64_t offset, std::span<std::byte> into) {
+  IMPOUND_TRY(handle, open(file, std::nullopt));
+  while (!into.empty()) {
+    IMPOUND_TRY(count, disk_.read(handle, offset, into));
+    if (count == 0) return Error{Code::not_found, "the file ends early", path(file), {}};
+    offset += count;
+    into = into.subspan(count);
+  }
+  return ok();
+}
+
+std::optional<std::uint64_t> FileTable::size_of(std::size_t file) {
+  auto const facts = disk_.facts_of(path(file));
+  if (!facts || facts.value().type != FileFacts::Type::file) return std::nullopt;
+  return facts.value().size;
+}
+
+FileTable::Unsynced FileTable::take_unsynced() {
+  Unsynced all{{unsynced_.begin(), unsynced_.end()}, names_unsynced_};
+  unsynced_.clear();
+  names_unsynced_ = false;
+  return all;
+}
+
+void FileTable::close_all() {
+  by_file_.clear();
+  open_.clear();
+}
+
+}  // namespace impound::fetchers

@@ -1,0 +1,148 @@
+// A torrent's bytes as they come, in any order and from anybody: every digest is right, and nothing is read back.
+#include "kept_torrent_player.h"
+
+using namespace impound;
+using namespace impound::fetchers;
+using namespace impound::fetchers::test;
+
+TEST_CASE("kept torrent: in order, nothing is read back and every digest is right") {
+  Payload const payload{1};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+  Player player{payload, kept, std::mt19937_64{1}, disk};
+  REQUIRE(player.begin());
+  REQUIRE(player.fetch(false, false));
+  check_whole(disk, payload, kept);
+  CHECK(counters.pieces_read_back == 0);
+  CHECK(counters.bytes_caught_up == 0);
+  CHECK(disk.accusations().empty());
+}
+
+TEST_CASE("kept torrent: in any order and from peers that lie, every digest is right") {
+  KeptLimits limits;
+  SUBCASE("as it is") {}
+  SUBCASE("behind, and catching up in small parts") { limits.catch_up_bytes = 5'000; }
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    Payload const payload{seed};
+    SimulatedDisk disk;
+    disk.put_folder("job");
+    DiskCounters counters;
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters, limits};
+    Player player{payload, kept, std::mt19937_64{seed}, disk};
+    REQUIRE(player.begin());
+    REQUIRE(player.fetch(seed % 2 == 0, seed % 3 == 0));
+    check_whole(disk, payload, kept);
+    CHECK(counters.pieces_read_back == 0);
+  }
+}
+
+TEST_CASE("kept torrent: a second check believes nothing, and a block for a piece that passed changes nothing") {
+  Payload const payload{13};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  {
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+    Player player{payload, kept, std::mt19937_64{13}, disk};
+    REQUIRE(player.begin());
+    REQUIRE(player.fetch(false, false));
+    REQUIRE(kept.write(1, 0, raw(std::string(block_bytes, 'x'))));
+    check_whole(disk, payload, kept);
+  }
+  disk.overwrite("job/000002", 100'000, "x");
+  KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+  Player player{payload, kept, std::mt19937_64{13}, disk};
+  REQUIRE(player.begin(KeptTorrent::Journal::begun_anew));
+  CHECK(std::count(player.have.begin(), player.have.end(), false) == 1);
+  REQUIRE(player.fetch(false, false));
+  check_whole(disk, payload, kept);
+}
+
+TEST_CASE("kept torrent: files that are wanted later come whole, and none is told before") {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    Payload const payload{seed};
+    SimulatedDisk disk;
+    disk.put_folder("job");
+    DiskCounters counters;
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+    Player player{payload, kept, std::mt19937_64{seed}, disk};
+    REQUIRE(player.begin());
+    for (std::size_t piece = 0; piece < payload.map.pieces(); ++piece) player.wanted[piece] = player.random() % 2 == 0;
+    REQUIRE(player.fetch(seed % 2 == 0, false));
+    for (std::size_t i = 0; i < payload.files.size(); ++i) {
+      std::uint64_t begin = 0;
+      for (std::size_t before = 0; before < i; ++before) begin += payload.files[before].size;
+      bool whole = true;
+      for (std::uint64_t at = begin; at < begin + payload.files[i].size; ++at)
+        whole = whole && player.have[at / payload.piece_length];
+      if (!payload.files[i].pad) CHECK(kept.digest(i).has_value() == whole);
+    }
+    player.wanted.assign(payload.map.pieces(), true);
+    REQUIRE(player.fetch(seed % 2 == 1, false));
+    check_whole(disk, payload, kept);
+    CHECK(counters.pieces_read_back == 0);
+  }
+}
+
+TEST_CASE("kept torrent: a piece of 512 MiB needs no memory of that size") {
+  PieceMap const map{512u << 20, {{1u << 30, false}}};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptTorrent kept{disk, "job", map, true, identity, counters};
+  REQUIRE(kept.open());
+  auto const text = random_text(4 * block_bytes, 1);
+  for (std::uint64_t const at : {std::uint64_t{0}, block_bytes, 3 * block_bytes})
+    REQUIRE(kept.write(0, at, raw(std::string_view{text}.substr(at, block_bytes))));
+  CHECK(kept.hash_block(0, 3 * block_bytes).value() == sha256(raw(std::string_view{text}.substr(3 * block_bytes))));
+  CHECK(kept.bytes_pending() == 3 * block_bytes);
+  REQUIRE(kept.commit());  // a batch need not wait for the piece to end
+  CHECK(kept.bytes_pending() == 0);
+}
+
+TEST_CASE("kept torrent: a full disk is told, and with room again it goes on") {
+  Payload const payload{9};
+  KeptLimits limits;
+  SUBCASE("as it fills") {}
+  SUBCASE("before it fills, where room is taken") { limits.files.reserve_from_bytes = 1'000; }
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  disk.capacity(120'000);
+  DiskCounters counters;
+  {
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters, limits};
+    Player player{payload, kept, std::mt19937_64{9}, disk};
+    REQUIRE(player.begin());
+    auto const fetched = player.fetch(false, false);
+    REQUIRE(!fetched);
+    CHECK(fetched.error().code == Code::no_space);
+  }
+  disk.capacity(std::nullopt);
+  KeptTorrent kept{disk, "job", payload.map, false, identity, counters, limits};
+  Player player{payload, kept, std::mt19937_64{9}, disk};
+  REQUIRE(player.begin());
+  REQUIRE(player.fetch(false, false));
+  check_whole(disk, payload, kept);
+}
+
+TEST_CASE("kept torrent: blocks of v2 are hashed as they come, up to the file's end") {
+  std::vector<StoredFile> const files{{100'000, false}, {31'072, true}, {20'000, false}};
+  PieceMap const map{64u << 10, files};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptTorrent kept{disk, "job", map, true, identity, counters};
+  REQUIRE(kept.open());
+  auto const text = random_text(100'000, 1);
+  for (std::uint64_t at = 65'536; at < text.size(); at += block_bytes)
+    REQUIRE(kept.write(1, at - 65'536, raw(std::string_view{text}.substr(at, block_bytes))));
+  auto const hashes = kept.hash(1, {false, 3});
+  REQUIRE(hashes);
+  REQUIRE(hashes.value().blocks.size() == 3);
+  CHECK(hashes.value().blocks[2] == sha256(raw(std::string_view{text}.substr(65'536 + 2 * block_bytes))));
+  CHECK(counters.pieces_read_back == 0);
+}
