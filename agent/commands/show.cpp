@@ -154,6 +154,7 @@ void add_missing_files(Shown const& shown_one, Disk& vault, Json& files) {
                      {"path_hex", text_field(line, "path_hex").value_or("")},
                      {"size", count_field(line, "size").value_or(0)},
                      {"sealed", false}});
+    if (line.contains("part")) files.back()["part"] = line["part"];
   }
 }
 

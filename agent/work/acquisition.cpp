@@ -133,19 +133,31 @@ Result<void> Acquisitions::add_to_swarm(std::string const& job) {
   running->in_worker = true;
   running->paused = running->chosen = false;
   running->metadata_in_worker = running->job.torrent.has_value();
+  running->job.left = files_that_left(*running);
   auto added = running->lane.swarm->add(running->job);
   if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
   return finish(job, {"refused_limits", line(added.error()), 0, 0});
 }
 
+bool Acquisitions::is_sealed(Running const& running, std::size_t index) {
+  return running.intake.sealed.contains(index) ||
+         running.sealed_before.contains(hex(bytes_of(running.metainfo->files[index].path_bytes)));
+}
+
+/// A flag for each file that is no padding.
+std::vector<bool> Acquisitions::files_that_left(Running const& running) {
+  std::vector<bool> sealed;
+  for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i)
+    if (!running.metainfo->files[i].pad) sealed.push_back(is_sealed(running, i));
+  return sealed;
+}
+
 /// Everything the torrent has is in the vault already: a crash fell between the last seal and the result.
-bool Acquisitions::wholly_sealed(Running const& running) const {
+bool Acquisitions::wholly_sealed(Running const& running) {
   if (!running.metainfo || running.sealed_before.empty()) return false;
   auto const& files = running.metainfo->files;
   for (std::size_t i = 0; i < files.size(); ++i)
-    if (!files[i].pad && running.left_out[i].empty() &&
-        !running.sealed_before.contains(hex(bytes_of(files[i].path_bytes))))
-      return false;
+    if (!files[i].pad && running.left_out[i].empty() && !is_sealed(running, i)) return false;
   return true;
 }
 

@@ -1,10 +1,10 @@
 // Acquisitions: from "this torrent" to sealed exhibits and exactly one result.
 //
 // begin() makes the attempt durable before the first packet leaves; pump() takes the swarm's events one by one:
-// metadata is sealed first and at once (no payload comes before), files when the torrent is whole (or given up), then
-// the file list, then the result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for the
-// same torrent: same attempt, same staging folder. Every way to end has its result, but for interrupt(), which keeps
-// the state for the next run.
+// metadata is sealed first and at once (no payload comes before), files as they are whole, while the rest still comes,
+// then the file list, then the result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for
+// the same torrent: same attempt, same staging folder. Every way to end has its result, but for interrupt(), which
+// keeps the state for the next run.
 //
 // What is caused by something else goes the way of its cause (P4): each route has a worker of its own, started with its
 // first acquisition; slots and the room on the disk are counted over all of them. An attempt that an earlier run left
@@ -35,6 +35,7 @@
 #include "fetchers/torrents/payload_check.h"
 #include "fetchers/torrents/piece_range.h"
 #include "fetchers/torrents/swarm.h"
+#include "fetchers/torrents/verified_ranges.h"
 
 namespace impound::agent {
 
@@ -98,6 +99,22 @@ class Acquisitions {
   std::vector<AcquisitionOutcome> take_outcomes();
 
  private:
+  /// Payload on its way into the vault.
+  struct Intake {
+    std::map<std::uint64_t, fetchers::FileDone> whole{};        // as the worker calls it, not sealed yet; by index
+    std::optional<fetchers::PayloadCheck> check{};              // in the torrent's order, as far as files are whole
+    std::map<std::uint64_t, fetchers::FilePart> parts{};        // never to be whole; by index
+    std::map<std::uint64_t, Json> kept_parts{};                 // of these that were sealed: what the file list says
+    std::map<std::uint64_t, std::string> unreadable{};          // of those that were read: why not
+    std::vector<std::optional<fetchers::PieceRange>> pieces{};  // of each file of the torrent
+    std::int64_t judged_us = 0;                                 // since when one waits to be sealed; 0: none does
+    std::uint64_t files = 0;                                    // sealed by this run
+    std::uint64_t bytes = 0;
+    std::map<std::uint64_t, Sha256> sealed{};  // whole or, at the end, in part; by index
+    std::vector<std::string> refused{};
+    std::string lines{};  // application/vnd.impound.files+jsonl, of those that were sealed
+    bool wrong = false;   // bytes that are not the torrent's were among them
+  };
   struct Running {
     EntryId attempt;
     SwarmLane& lane;
@@ -107,7 +124,7 @@ class Acquisitions {
     std::optional<fetchers::Metainfo> metainfo{};
     std::optional<EntryId> metadata_entry{};
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
-    std::vector<fetchers::FileDone> files_done{};
+    Intake intake{};
     bool metadata_only = false;
     bool in_worker = false;  // handed over, and the worker lives
     bool paused = false;     // there, while another runs alone
@@ -135,23 +152,6 @@ class Acquisitions {
     fetchers::Progress progress{};
     std::optional<fetchers::Tried> tried{};  // whom its last worker asked
   };
-  /// A file of the payload against the torrent's own hashes.
-  struct Checked {
-    fetchers::CheckedFile file;
-    std::string problem;  // why it must not be sealed, "" for none
-  };
-  /// What sealing made of an acquisition's payload.
-  struct Kept {
-    std::uint64_t files = 0;
-    std::uint64_t bytes = 0;
-    std::set<std::uint64_t> announced;  // indexes, each once
-    std::vector<std::string> refused;
-    std::set<std::uint64_t> listed;                           // indexes that have a line
-    std::string lines;                                        // application/vnd.impound.files+jsonl
-    std::vector<std::optional<fetchers::PieceRange>> pieces;  // of each file of the torrent
-    std::vector<Checked> checked;                             // the same
-    bool wrong = false;                                       // bytes that are not the torrent's were among them
-  };
   /// How the swarm's part ended.
   struct SwarmPart {
     std::string reason;
@@ -168,7 +168,10 @@ class Acquisitions {
   Result<void> take_up(Running& running, OpenAcquisition const& open);
   Result<void> take_metainfo(Running& running, fetchers::Metainfo metainfo, std::string_view bytes, bool whole_torrent);
   std::vector<std::string> refused_sources(TorrentTarget const& target, Route const& route) const;
-  bool wholly_sealed(Running const& running) const;
+  static bool wholly_sealed(Running const& running);
+  /// By this run or an earlier one.
+  static bool is_sealed(Running const& running, std::size_t index);
+  static std::vector<bool> files_that_left(Running const& running);
   std::optional<std::pair<std::string, std::string>> why_not(Running const& running) const;
   Result<void> add_to_swarm(std::string const& job);
   Result<void> let_run();
@@ -194,6 +197,7 @@ class Acquisitions {
   Result<void> on(SwarmLane& lane, fetchers::MetadataReceived const& event);
   Result<void> on(SwarmLane& lane, fetchers::Progress const& event);
   Result<void> on(SwarmLane& lane, fetchers::FileDone const& event);
+  Result<void> on(SwarmLane& lane, fetchers::FilePart const& event);
   Result<void> on(SwarmLane& lane, fetchers::Tried const& event);
   Result<void> on(SwarmLane& lane, fetchers::Done const& event);
   Result<void> on(SwarmLane& lane, fetchers::Failed const& event);
@@ -206,11 +210,18 @@ class Acquisitions {
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
   /// What a worker says of a file is what the metadata says, which the agent hashed itself, and the file was chosen.
   static bool known(Running const& running, fetchers::FileDone const& done);
-  Result<std::vector<Checked>> check_payload(Running const& running);
-  static void explain(SwarmPart& ending, Kept const& kept, std::uint64_t files);
-  Result<Kept> seal_payload(Running const& running);
-  Result<void> seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept);
-  Result<std::optional<EntryId>> seal_file_list(Running const& running, Kept const& kept);
+  enum class Rest { comes, is_over };
+  Result<void> take_in_payload(Running& running, Rest rest);
+  Result<void> hold_against_torrent(Running& running, Rest rest);
+  Result<void> read_sealed_edges(Running& running, std::size_t index);
+  Result<void> seal_judged(Running& running, Rest rest);
+  Result<void> seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch);
+  Result<void> seal_parts(Running& running);
+  std::vector<fetchers::ByteRange> verified_of(Running const& running, std::size_t file);
+  std::string place_of(Running const& running, std::size_t file) const;
+  static std::string problem_of(Running const& running, fetchers::FileDone const& done);
+  static void explain(SwarmPart& ending, Intake const& intake, std::uint64_t files, std::uint64_t files_sealed);
+  Result<std::optional<EntryId>> seal_file_list(Running const& running);
   /// Files of a torrent that are not padding.
   static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
   /// Those that the selection leaves.

@@ -11,8 +11,8 @@ namespace {
 
 /// Gives the file's bytes to the check, at most one block more than there shall be. Files of a strange kind are not
 /// read.
-Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string const& path, std::uint64_t size,
-                       std::vector<std::byte>& buffer) {
+Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string const& path, std::uint64_t size) {
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
   IMPOUND_TRY(file, DiskFile::open(vault, path, Open::read));
   IMPOUND_TRY(facts, file.facts());
   if (facts.type != FileFacts::Type::file) return Error{Code::refused, "not a regular file", path, {}};
@@ -21,6 +21,19 @@ Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string c
     if (count == 0) break;
     check.add(Bytes{buffer}.first(count));
     done += count;
+  }
+  return ok();
+}
+
+/// `count` bytes from `at`, to the check.
+Result<void> read_part(fetchers::PayloadCheck& check, DiskFile& file, std::uint64_t at, std::uint64_t count) {
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(count, 1u << 20)));
+  while (count > 0) {
+    IMPOUND_TRY(got, file.read(at, std::span{buffer}.first(std::min<std::size_t>(buffer.size(), count))));
+    if (got == 0) break;
+    check.add(Bytes{buffer}.first(got));
+    at += got;
+    count -= got;
   }
   return ok();
 }
@@ -34,49 +47,79 @@ bool Acquisitions::known(Running const& running, fetchers::FileDone const& done)
          file.size == done.size;
 }
 
-/// Goes through the torrent once, in its order. Files of an earlier run are read from the vault, where they share a
-/// piece. What cannot be read is not there; the place of a file says why it is not sealed.
-Result<std::vector<Acquisitions::Checked>> Acquisitions::check_payload(Running const& running) {
-  if (!running.metainfo || running.files_done.empty()) return std::vector<Checked>{};
+/// Goes on through the torrent, in its order, as far as files are whole: those behind one that still comes wait for it.
+/// Once no more come, what is missing is passed over.
+Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
+  Intake& intake = running.intake;
   fetchers::Metainfo const& torrent = *running.metainfo;
-  IMPOUND_TRY(check, fetchers::PayloadCheck::of(torrent));
-  std::map<std::uint64_t, fetchers::FileDone const*> announced;
-  for (fetchers::FileDone const& done : running.files_done)
-    if (known(running, done)) announced.emplace(done.index, &done);
-  std::vector<Checked> checked(torrent.files.size());
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
-  for (std::size_t i = 0; i < torrent.files.size(); ++i) {
-    fetchers::TorrentFile const& file = torrent.files[i];
-    std::string path;
-    if (auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
-        !file.pad && before != running.sealed_before.end()) {
-      if (auto const digest = digest_from_hex<Sha256>(before->second.sha256)) path = evidence::object_path(*digest);
-    } else if (auto const found = announced.find(i); found != announced.end()) {
-      path = staging_path(staging_of(running)) + "/" + found->second->staged_path;
-    }
-    if (path.empty()) {
+  if (!intake.check) {
+    IMPOUND_TRY(check, fetchers::PayloadCheck::of(torrent));
+    intake.check = std::move(check);
+    intake.pieces = fetchers::piece_ranges(torrent);
+  }
+  fetchers::PayloadCheck& check = *intake.check;
+  while (check.due() < torrent.files.size()) {
+    std::size_t const index = check.due();
+    fetchers::TorrentFile const& file = torrent.files[index];
+    auto const whole = intake.whole.find(index);
+    if (file.pad || !running.left_out[index].empty()) {
       check.skip_file();
-      continue;
+    } else if (is_sealed(running, index)) {
+      IMPOUND_CHECK(read_sealed_edges(running, index));
+    } else if (whole != intake.whole.end()) {
+      check.begin_file();
+      auto const read = read_into(check, session_.disk(),
+                                  staging_path(staging_of(running)) + "/" + whole->second.staged_path, file.size);
+      if (!read) intake.unreadable.emplace(index, line(read.error()));
+      check.end_file();
+    } else if (rest == Rest::comes) {
+      return ok();
+    } else {
+      check.skip_file();
     }
-    check.begin_file();
-    if (auto const read = read_into(check, session_.disk(), path, file.size, buffer); !read)
-      checked[i].problem = line(read.error());
-    check.end_file();
-    if (i % 1000 == 0)
-      terminal_.status("checking  " + std::to_string(i) + " of " + std::to_string(torrent.files.size()));
+    if (index % 1000 == 0 && index > 0)
+      terminal_.status("checking  " + std::to_string(index) + " of " + std::to_string(torrent.files.size()));
   }
-  auto const& files = check.finish();
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    checked[i].file = files[i];
-    if (!checked[i].problem.empty()) continue;
-    if (!files[i].there) checked[i].problem = "its size is not what the torrent says";
-    if (files[i].wrong) checked[i].problem = "it does not hash to what the torrent says";
-    auto const found = announced.find(i);
-    if (checked[i].problem.empty() && found != announced.end() && found->second->sha256 &&
-        *found->second->sha256 != files[i].sha256)
-      checked[i].problem = "its bytes are not those whose digest was taken as they arrived";
+  check.finish();
+  return ok();
+}
+
+/// Of a file that is sealed only the bytes in pieces that it shares with its neighbours are of interest.
+Result<void> Acquisitions::read_sealed_edges(Running& running, std::size_t index) {
+  fetchers::PayloadCheck& check = *running.intake.check;
+  fetchers::TorrentFile const& file = running.metainfo->files[index];
+  auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
+  auto const digest =
+      before == running.sealed_before.end() ? std::optional<Sha256>{} : digest_from_hex<Sha256>(before->second.sha256);
+  if (!digest) {
+    check.skip_file();
+    return ok();
   }
-  return checked;
+  auto object = DiskFile::open(session_.disk(), evidence::object_path(*digest), Open::read);
+  if (!object) {
+    check.skip_file();
+    return ok();
+  }
+  std::uint64_t const edge = std::min(file.size, running.metainfo->piece_length);
+  check.begin_file();
+  IMPOUND_CHECK(read_part(check, object.value(), 0, edge));
+  // What lies between is whole pieces and no more: it ends where the last piece that reaches into the file begins.
+  std::uint64_t const tail = std::min(file.size - edge, running.metainfo->piece_length);
+  check.leap(file.size - edge - tail);
+  IMPOUND_CHECK(read_part(check, object.value(), file.size - tail, tail));
+  check.end_file();
+  return ok();
+}
+
+/// Why a file whose verdict is final must not be sealed; "" for none.
+std::string Acquisitions::problem_of(Running const& running, fetchers::FileDone const& done) {
+  if (auto const why = running.intake.unreadable.find(done.index); why != running.intake.unreadable.end())
+    return why->second;
+  fetchers::CheckedFile const& file = running.intake.check->files()[done.index];
+  if (file.wrong) return "it does not hash to what the torrent says";
+  if (!file.there) return "its size is not what the torrent says";
+  bool const as_it_arrived = !done.sha256 || *done.sha256 == file.sha256;
+  return as_it_arrived ? "" : "its bytes are not those whose digest was taken as they arrived";
 }
 
 }  // namespace impound::agent

@@ -25,6 +25,7 @@ std::string does_not_start(fetchers::Ended const& event) {
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   IMPOUND_CHECK(session_.look_for_room());
   IMPOUND_CHECK(hear(wait, wake_descriptor));
+  for (auto& [id, running] : running_) IMPOUND_CHECK(take_in_payload(running, Rest::comes));
   IMPOUND_CHECK(let_run());
   show_progress();
   return ok();
@@ -129,8 +130,9 @@ Result<void> Acquisitions::end_same(InfoHashes const& hashes, FileSelection cons
                                     EntryId const& completed_by) {
   std::vector<std::string> same;
   for (auto& [id, other] : running_) {
-    if (other.metadata_only || !other.refused_reason.empty() || other.progress.downloaded > 0 ||
-        !other.files_done.empty() || !same_torrent(other.hashes, hashes) ||
+    bool const has_something = other.progress.downloaded > 0 || !other.intake.whole.empty() ||
+                               !other.intake.sealed.empty() || !other.sealed_before.empty();
+    if (other.metadata_only || !other.refused_reason.empty() || has_something || !same_torrent(other.hashes, hashes) ||
         selection_json(other.selection) != selection_json(selection))
       continue;
     other.refused_reason = "cancelled";
@@ -177,7 +179,23 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
 }
 
 Result<void> Acquisitions::on(SwarmLane&, fetchers::FileDone const& event) {
-  if (Running* const running = find(event.job)) running->files_done.push_back(event);
+  Running* const running = find(event.job);
+  if (running == nullptr) return ok();
+  bool const fits = known(*running, event) && !is_sealed(*running, event.index);
+  if (!fits || !running->intake.whole.emplace(event.index, event).second)
+    running->intake.refused.push_back("the worker announced file " + std::to_string(event.index) + " as " +
+                                      event.path_bytes +
+                                      ", which is not what the metadata says, not chosen, or announced before");
+  return ok();
+}
+
+Result<void> Acquisitions::on(SwarmLane&, fetchers::FilePart const& event) {
+  Running* const running = find(event.job);
+  if (running == nullptr || !running->metainfo || event.index >= running->metainfo->files.size()) return ok();
+  fetchers::TorrentFile const& file = running->metainfo->files[event.index];
+  bool const fits = !file.pad && running->left_out[event.index].empty() && file.path_bytes == event.path_bytes &&
+                    !is_sealed(*running, event.index) && !running->intake.whole.contains(event.index);
+  if (fits) running->intake.parts.emplace(event.index, event);
   return ok();
 }
 
@@ -239,7 +257,8 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
   for (auto& [id, running] : running_) {
     if (&running.lane != &lane) continue;
     // They are announced again; of one that is given up, what its last worker announced is all there will be.
-    if (death.given_up != id) running.files_done.clear();
+    if (death.given_up != id) running.intake.whole.clear();
+    running.intake.parts.clear();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;
     running.progress = {};
     // What we had ended already, before the worker could say so, does not come back.

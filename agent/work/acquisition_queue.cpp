@@ -22,7 +22,8 @@ std::uint64_t Acquisitions::files_left_out(Running const& running) {
 std::uint64_t Acquisitions::wanted_bytes(Running const& running) {
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i)
-    if (!running.metainfo->files[i].pad && running.left_out[i].empty()) bytes += running.metainfo->files[i].size;
+    if (!running.metainfo->files[i].pad && running.left_out[i].empty() && !is_sealed(running, i))
+      bytes += running.metainfo->files[i].size;
   return bytes;
 }
 
@@ -256,7 +257,8 @@ void Acquisitions::choose_files() {
         running.chosen || !running.metainfo)
       continue;
     std::vector<bool> wanted;
-    for (std::string const& why : running.left_out) wanted.push_back(why.empty());
+    for (std::size_t i = 0; i < running.left_out.size(); ++i)
+      wanted.push_back(running.left_out[i].empty() && !is_sealed(running, i));
     running.chosen = true;
     (void)running.lane.swarm->choose(id, std::move(wanted));  // what does not reach the worker: its Ended is on the way
   }

@@ -12,6 +12,7 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t batch_files_max = 1000;
+constexpr std::int64_t batch_wait_us = 1'000'000;
 constexpr std::size_t tried_bytes_max = 16 * 1024;
 constexpr std::uint64_t disk_full_below = 64u << 20;
 constexpr std::size_t incidents_max = 20;  // told one by one, of one acquisition
@@ -65,24 +66,32 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   auto const free = session_.disk().free_bytes();
   if (ending.reason == "disk_full" && free && free.value() < std::max(settings_.disk_reserve, disk_full_below))
     session_.disk_full("acquiring a torrent");
-  IMPOUND_TRY(kept, seal_payload(running));
-  IMPOUND_TRY(file_list, seal_file_list(running, kept));
+  IMPOUND_CHECK(take_in_payload(running, Rest::is_over));
+  IMPOUND_CHECK(seal_parts(running));
+  IMPOUND_TRY(file_list, seal_file_list(running));
 
+  Intake const& intake = running.intake;
+  std::uint64_t files_sealed = intake.files;
+  std::uint64_t bytes_sealed = intake.bytes;
+  for (auto const& [path_hex, before] : running.sealed_before) {
+    ++files_sealed;
+    bytes_sealed += before.size;
+  }
   std::uint64_t const files = running.metainfo ? payload_files(*running.metainfo) : 0;
   bool const only_metadata = running.metadata_only && running.metainfo && ending.reason.empty();
   std::uint64_t const left_out = only_metadata ? 0 : files_left_out(running);
   bool const whole =
-      running.metainfo && ending.reason.empty() && kept.files + left_out == files && kept.refused.empty();
-  if (!only_metadata && !whole && ending.reason.empty()) explain(ending, kept, files);
-  std::string const state = only_metadata    ? "metadata_only"
-                            : whole          ? "complete"
-                            : kept.files > 0 ? "partial"
-                                             : "failed";
+      running.metainfo && ending.reason.empty() && files_sealed + left_out == files && intake.refused.empty();
+  if (!only_metadata && !whole && ending.reason.empty()) explain(ending, intake, files, files_sealed);
+  std::string const state = only_metadata                                 ? "metadata_only"
+                            : whole                                       ? "complete"
+                            : files_sealed + intake.kept_parts.size() > 0 ? "partial"
+                                                                          : "failed";
   Json body{{"state", state},
             {"files", files},
-            {"files_sealed", kept.files},
+            {"files_sealed", files_sealed},
             {"bytes", json_number(running.metainfo ? running.metainfo->total_bytes : 0)},
-            {"bytes_sealed", kept.bytes},
+            {"bytes_sealed", bytes_sealed},
             {"downloaded_payload_bytes", ending.downloaded},
             {"uploaded_payload_bytes", ending.uploaded}};
   add_hashes(body, running.hashes);
@@ -90,13 +99,14 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (!ending.reason.empty()) body["reason"] = ending.reason;
   if (!ending.detail.empty()) body["detail"] = shown(ending.detail, 500);
   if (left_out > 0) body["files_left_out"] = left_out;
+  if (!intake.kept_parts.empty()) body["files_in_part"] = intake.kept_parts.size();
   if (file_list) body["file_list"] = file_list->text();
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
                           "acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
-  std::size_t const refused = kept.refused.size();
+  std::size_t const refused = intake.refused.size();
   for (std::size_t i = 0; i < std::min(refused, incidents_max); ++i) {
-    std::string why = kept.refused[i];
+    std::string why = intake.refused[i];
     if (i + 1 == incidents_max && refused > incidents_max)
       why = "and " + std::to_string(refused - i) + " more, the first of them: " + why;
     IMPOUND_CHECK(session_.recorder().record(
@@ -117,7 +127,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
     IMPOUND_CHECK(close_others(running.hashes, result));
   }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
-                       ending.detail, result, files, kept.files, kept.bytes, ending.uploaded,
+                       ending.detail, result, files, files_sealed, bytes_sealed, ending.uploaded,
                        running.web_seeds_set_aside, left_out, running.goes_on_as});
   std::string const folder = staging_of(running);
   Running const ended = std::move(running);
@@ -128,14 +138,14 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
 }
 
 /// The worker said that it is done, and it is not: no result that lacks something stays without its reason.
-void Acquisitions::explain(SwarmPart& ending, Kept const& kept, std::uint64_t files) {
-  ending.reason = kept.wrong ? "hash_failures" : "worker_ended";
+void Acquisitions::explain(SwarmPart& ending, Intake const& intake, std::uint64_t files, std::uint64_t files_sealed) {
+  ending.reason = intake.wrong ? "hash_failures" : "worker_ended";
   ending.detail = "the swarm worker said that it is done, but ";
   if (files == 0)
     ending.detail += "gave no metadata";
   else
-    ending.detail += std::to_string(kept.files) + " of " + std::to_string(files) + " file(s) could be sealed; " +
-                     (kept.refused.empty() ? "the others it did not announce" : kept.refused.front());
+    ending.detail += std::to_string(files_sealed) + " of " + std::to_string(files) + " file(s) could be sealed; " +
+                     (intake.refused.empty() ? "the others it did not announce" : intake.refused.front());
 }
 
 /// Attempts for the same torrent that earlier runs left open: nothing is left for them to do.
@@ -162,55 +172,58 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
   return ok();
 }
 
-Result<Acquisitions::Kept> Acquisitions::seal_payload(Running const& running) {
-  Kept kept;
-  if (running.metainfo) kept.pieces = fetchers::piece_ranges(*running.metainfo);
-  IMPOUND_TRY(checked, check_payload(running));
-  kept.checked = std::move(checked);
-  for (auto const& [path_hex, before] : running.sealed_before) {
-    ++kept.files;
-    kept.bytes += before.size;
-  }
-  std::span<fetchers::FileDone const> left{running.files_done};
-  while (!left.empty()) {
-    auto const batch = left.first(std::min(batch_files_max, left.size()));
-    IMPOUND_CHECK(seal_batch(running, batch, kept));
-    left = left.subspan(batch.size());
-    terminal_.status("sealing  " + std::to_string(kept.files) + " of " + std::to_string(running.files_done.size()) +
-                     " files");
-  }
-  return kept;
+/// Files that are whole are sealed while the rest still comes. A second is waited for more of them, so that many small
+/// ones share their syncs.
+Result<void> Acquisitions::take_in_payload(Running& running, Rest rest) {
+  if (!running.metainfo || (running.intake.whole.empty() && !running.intake.check)) return ok();
+  IMPOUND_CHECK(hold_against_torrent(running, rest));
+  return seal_judged(running, rest);
 }
 
-Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers::FileDone const> batch, Kept& kept) {
+Result<void> Acquisitions::seal_judged(Running& running, Rest rest) {
+  Intake& intake = running.intake;
+  std::int64_t const now = session_.clock().boot_us();
+  while (!intake.whole.empty() && intake.whole.begin()->first < intake.check->judged()) {
+    std::vector<fetchers::FileDone> batch;
+    for (auto const& [index, done] : intake.whole) {
+      if (index >= intake.check->judged() || batch.size() == batch_files_max) break;
+      batch.push_back(done);
+    }
+    if (intake.judged_us == 0) intake.judged_us = now;
+    if (rest == Rest::comes && batch.size() < batch_files_max && now - intake.judged_us < batch_wait_us) return ok();
+    for (fetchers::FileDone const& done : batch) intake.whole.erase(done.index);
+    IMPOUND_CHECK(seal_batch(running, batch));
+    intake.judged_us = 0;
+    if (rest == Rest::is_over) terminal_.status("sealing  " + std::to_string(intake.files) + " files");
+  }
+  return ok();
+}
+
+Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch) {
+  Intake& intake = running.intake;
   std::vector<evidence::ToSeal> files;
   std::vector<fetchers::FileDone const*> of;
   for (fetchers::FileDone const& done : batch) {
-    std::string const path_hex = hex(bytes_of(done.path_bytes));
-    if (running.sealed_before.contains(path_hex)) continue;  // an earlier run sealed it and logged it
-    Json origin{
-        {"type", "torrent"}, {"path", shown(done.path_bytes, 1000)}, {"path_hex", path_hex}, {"index", done.index}};
+    fetchers::CheckedFile const& checked = intake.check->files()[done.index];
+    if (std::string const problem = problem_of(running, done); !problem.empty()) {
+      intake.wrong |= checked.wrong;
+      intake.refused.push_back(done.path_bytes + ": " + problem);
+      continue;
+    }
+    Json origin{{"type", "torrent"},
+                {"path", shown(done.path_bytes, 1000)},
+                {"path_hex", hex(bytes_of(done.path_bytes))},
+                {"index", done.index}};
     add_hashes(origin, running.hashes);
-    if (!known(running, done) || !kept.announced.insert(done.index).second) {
-      kept.refused.push_back("the worker announced file " + std::to_string(done.index) + " as " + done.path_bytes +
-                             ", which is not what the metadata says, not chosen, or announced before");
-      continue;
-    }
-    Checked const& checked = kept.checked[done.index];
-    if (!checked.problem.empty()) {
-      kept.wrong |= checked.file.wrong;
-      kept.refused.push_back(done.path_bytes + ": " + checked.problem);
-      continue;
-    }
-    if (checked.file.pieces_unchecked > 0) origin["pieces_unchecked"] = checked.file.pieces_unchecked;
-    if (auto const& pieces = kept.pieces[done.index])
+    if (checked.pieces_unchecked > 0) origin["pieces_unchecked"] = checked.pieces_unchecked;
+    if (auto const& pieces = intake.pieces[done.index])
       origin["pieces"] = {{"first", pieces->first}, {"last", pieces->last}};
     EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
                      running.case_name, running.metadata_entry,
                      running.attempt,   {},
                      session_.new_id()};
     files.push_back(
-        {staging_path(staging_of(running)) + "/" + done.staged_path, done.size, checked.file.sha256, std::move(draft)});
+        {staging_path(staging_of(running)) + "/" + done.staged_path, done.size, checked.sha256, std::move(draft)});
     of.push_back(&done);
   }
   auto sealed = session_.sealing().seal(files);
@@ -222,31 +235,33 @@ Result<void> Acquisitions::seal_batch(Running const& running, std::span<fetchers
   for (std::size_t i = 0; i < of.size(); ++i) {
     evidence::SealedFile const& file = sealed.value()[i];
     if (file.refused) {
-      kept.refused.push_back(of[i]->path_bytes + ": " + line(*file.refused));
+      intake.refused.push_back(of[i]->path_bytes + ": " + line(*file.refused));
       continue;
     }
-    ++kept.files;
-    kept.bytes += of[i]->size;
-    kept.listed.insert(of[i]->index);
+    ++intake.files;
+    intake.bytes += of[i]->size;
+    intake.sealed.emplace(of[i]->index, *file.sha256);
     Json const line_of_file =
         file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text());
-    kept.lines += line_of_file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    intake.lines += line_of_file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   return ok();
 }
 
 /// A line for each file of the torrent: those sealed now, then those of an earlier run and those that are not there.
-Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& running, Kept const& kept) {
-  std::string lines = kept.lines;
+Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& running) {
+  std::string lines = running.intake.lines;
   for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i) {
     fetchers::TorrentFile const& file = running.metainfo->files[i];
     if (file.pad_by_name)
       lines += file_line(file.path_bytes, i, file.size, "", "", "its name is that of padding").dump() + "\n";
-    if (file.pad || kept.listed.contains(i)) continue;
+    auto const part = running.intake.kept_parts.find(i);
+    if (file.pad || (part == running.intake.kept_parts.end() && running.intake.sealed.contains(i))) continue;
     auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
-    Json const one = before == running.sealed_before.end()
-                         ? file_line(file.path_bytes, i, file.size, "", "", running.left_out[i])
-                         : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
+    Json one = before == running.sealed_before.end()
+                   ? file_line(file.path_bytes, i, file.size, "", "", running.left_out[i])
+                   : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
+    if (part != running.intake.kept_parts.end()) one["part"] = part->second;
     lines += one.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
   if (lines.empty()) return std::optional<EntryId>{};

@@ -11,7 +11,8 @@ namespace {
 
 /// The agent's own texts are looked up in no list of known files.
 bool from_outside(std::string_view role) {
-  return role == "payload" || role == "torrent" || role == "info_dict" || role == "torrent_file";
+  return role == "payload" || role == "payload_part" || role == "torrent" || role == "info_dict" ||
+         role == "torrent_file";
 }
 
 }  // namespace

@@ -92,6 +92,11 @@ void PayloadCheck::add(Bytes block) {
     root_.add(wanted);
 }
 
+void PayloadCheck::leap(std::uint64_t bytes) {
+  in_file_ += bytes;
+  if (by_pieces()) skip_bytes(bytes, false);
+}
+
 void PayloadCheck::end_file() {
   TorrentFile const& expected = torrent_->files[file_];
   CheckedFile& file = files_[file_];

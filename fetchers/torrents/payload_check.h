@@ -7,10 +7,12 @@
 //                  every file wrong that has bytes in it
 //
 // The caller goes through the torrent's files in their order, each once: begin_file() and its bytes, or skip_file()
-// when it is not there. Padding is no business of the caller's: skip_file() as well, it is taken as zeros. Nothing
-// grows with payload; about 60 bytes a file. One thread; no errors but those of a torrent that cannot be read.
+// when it is not there. Padding is no business of the caller's: skip_file() as well, it is taken as zeros. Files may
+// come one by one while the rest still downloads: judged() says of how many the verdict is final. Nothing grows with
+// payload; about 60 bytes a file. One thread; no errors but those of a torrent that cannot be read.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -52,8 +54,15 @@ class PayloadCheck {
 
   void begin_file();
   void add(Bytes block);
+  /// So many bytes of the file are known already, and nobody asks for its verdict: pieces in them are not judged.
+  void leap(std::uint64_t bytes);
   void end_file();
   void skip_file();
+  /// The file that is due: all before it came or were skipped.
+  std::size_t due() const { return file_; }
+  /// The files before this one have their verdict.
+  std::size_t judged() const { return by_pieces() && in_piece_ > 0 ? std::min(first_in_piece_, file_) : file_; }
+  std::vector<CheckedFile> const& files() const { return files_; }
   /// One for each file of the torrent.
   std::vector<CheckedFile> const& finish();
 

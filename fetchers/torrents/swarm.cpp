@@ -199,15 +199,25 @@ Result<void> Swarm::take(Progress const& message) {
   return ok();
 }
 
-Result<void> Swarm::take(FileDone const& message) {
-  IMPOUND_TRY(job, known(message.job));
+/// Pad files count in the index and never come; as many as there are files may stand between.
+Result<void> Swarm::count_file(std::string const& named, std::uint64_t index) {
+  IMPOUND_TRY(job, known(named));
   if (!job->has_metadata) return untrue("a file before the metadata");
-  // Pad files count in the index and never come; as many as there are files may stand between.
   if (++job->files_done > settings_.limits.files_max) return untrue("more files than the limit");
-  if (message.index >= 2 * settings_.limits.files_max) return untrue("a file's index beyond the limit");
-  if (settings_.limits.payload_bytes_max && message.size > *settings_.limits.payload_bytes_max) {
+  if (index >= 2 * settings_.limits.files_max) return untrue("a file's index beyond the limit");
+  return ok();
+}
+
+Result<void> Swarm::take(FileDone const& message) {
+  IMPOUND_CHECK(count_file(message.job, message.index));
+  if (settings_.limits.payload_bytes_max && message.size > *settings_.limits.payload_bytes_max)
     return untrue("a file larger than the limit");
-  }
+  events_.emplace_back(message);
+  return ok();
+}
+
+Result<void> Swarm::take(FilePart const& message) {
+  IMPOUND_CHECK(count_file(message.job, message.index));
   events_.emplace_back(message);
   return ok();
 }

@@ -8,6 +8,7 @@
 #include "evidence/formats/hex.h"
 #include "fetchers/torrents/done_message.h"
 #include "fetchers/torrents/file_choice.h"
+#include "fetchers/torrents/file_messages.h"
 #include "fetchers/torrents/tried_message.h"
 
 namespace impound::fetchers {
@@ -128,6 +129,7 @@ Frame add_frame(AddJob const& message) {
               {"with_torrent", message.with_torrent},
               {"linger_s", job.linger_s},
               {"choose_files", job.choose_files},
+              {"left", bytes_value(bits_of(job.left))},
               {"trackers", Frame::array()},
               {"peers", Frame::array()}};
   if (job.hashes.v1) frame["v1"] = hash_value(*job.hashes.v1);
@@ -158,7 +160,7 @@ Result<void> lists_of_add(Frame const& frame, SwarmJob& job) {
 }
 
 Result<ToWorker> add_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 13));
+  IMPOUND_CHECK(only_fields(frame, 14));
   AddJob message;
   SwarmJob& job = message.job;
   IMPOUND_TRY(id, frame_text(frame, "job"));
@@ -167,6 +169,7 @@ Result<ToWorker> add_from(Frame const& frame) {
   IMPOUND_TRY(with_torrent, frame_flag(frame, "with_torrent"));
   IMPOUND_TRY(linger, frame_number(frame, "linger_s"));
   IMPOUND_TRY(choose_files, frame_flag(frame, "choose_files"));
+  IMPOUND_TRY(left, frame_bytes(frame, "left"));
   IMPOUND_TRY(v1, optional_hash<InfoHashV1>(frame, "v1"));
   IMPOUND_TRY(v2, optional_hash<InfoHashV2>(frame, "v2"));
   IMPOUND_TRY(metadata_timeout, optional_number(frame, "metadata_s"));
@@ -178,6 +181,7 @@ Result<ToWorker> add_from(Frame const& frame) {
   job.metadata_only = metadata_only;
   job.linger_s = linger;
   job.choose_files = choose_files;
+  job.left = flags_of(left);
   job.hashes = {v1, v2};
   job.metadata_timeout_s = metadata_timeout;
   job.idle_timeout_s = idle_timeout;
@@ -219,21 +223,6 @@ Result<FromWorker> progress_from(Frame const& frame) {
   IMPOUND_TRY(seeds, frame_number(frame, "seeds"));
   if (std::find(states.begin(), states.end(), state) == states.end()) return malformed("an unknown state");
   return FromWorker{Progress{std::move(job), std::move(state), downloaded, total, rate, peers, seeds}};
-}
-
-Result<FromWorker> file_done_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 7));
-  IMPOUND_TRY(job, frame_text(frame, "job"));
-  IMPOUND_TRY(index, frame_number(frame, "index"));
-  IMPOUND_TRY(size, frame_number(frame, "size"));
-  IMPOUND_TRY(path, frame_bytes(frame, "path"));
-  IMPOUND_TRY(staged, frame_bytes(frame, "staged"));
-  if (!safe_relative_path(path) || !safe_relative_path(staged))
-    return malformed("a path that is not plain and relative");
-  IMPOUND_TRY(digest, frame_text(frame, "sha256"));
-  std::optional<Sha256> const sha256 = digest_from_hex<Sha256>(digest);
-  if (!sha256 && !digest.empty()) return malformed("a digest that is none");
-  return FromWorker{FileDone{std::move(job), index, size, std::move(path), std::move(staged), sha256}};
 }
 
 Result<FromWorker> failed_from(Frame const& frame) {
@@ -319,15 +308,8 @@ Frame to_frame(FromWorker const& message) {
                               {"t", "progress"},  {"job", m.job},   {"state", m.state}, {"downloaded", m.downloaded},
                               {"total", m.total}, {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds}};
                         },
-                        [](FileDone const& m) {
-                          return Frame{{"t", "file_done"},
-                                       {"job", m.job},
-                                       {"index", m.index},
-                                       {"size", m.size},
-                                       {"path", bytes_value(m.path_bytes)},
-                                       {"staged", bytes_value(m.staged_path)},
-                                       {"sha256", m.sha256 ? hex(*m.sha256) : std::string{}}};
-                        },
+                        [](FileDone const& m) { return frame_of_file_done(m); },
+                        [](FilePart const& m) { return frame_of_file_part(m); },
                         [](Tried const& m) { return frame_of_tried(m); },
                         [](Done const& m) { return frame_of_done(m); },
                         [](Failed const& m) {
@@ -374,6 +356,7 @@ Result<FromWorker> from_worker_from(Frame const& frame) {
   }
   if (type == "progress") return progress_from(frame);
   if (type == "file_done") return file_done_from(frame);
+  if (type == "file_part") return file_part_from(frame);
   if (type == "tried") return tried_from(frame);
   if (type == "done") return done_from(frame);
   if (type == "failed") return failed_from(frame);

@@ -6,6 +6,7 @@
 //     add       {job, hashes, trackers, peers, …}          progress {job, state, …}              at most 2 a second
 //     choose {job, wanted}                       once      alive {}                              twice a second
 //     pause, resume, remove {job}                          file_done {job, index, size, …}       one a file
+//                                                          file_part {job, index, …}             before failed
 //                                                          tried {job, trackers, …}              before the end
 //     stop {}                                              done {job, …} or failed {job, reason, …}
 //                                                          incident {sent_payload_bytes}         and the worker ends
@@ -73,6 +74,7 @@ struct SwarmJob {
   std::optional<std::uint64_t> idle_timeout_s;  // without a new byte
   std::uint64_t linger_s = 0;                   // stays as a finished seed for so long before Done
   bool choose_files = false;                    // no payload before ChooseFiles says of which files
+  std::vector<bool> left{};  // of its files, padding not counted: taken out of the folder by the agent, whole
 };
 
 // --- to the worker
@@ -140,6 +142,13 @@ struct FileDone {
   std::string staged_path;         // relative to the job's folder
   std::optional<Sha256> sha256{};  // as the bytes arrived
 };
+/// A file that never became whole, and of which something lies there: told before Failed.
+struct FilePart {
+  std::string job;
+  std::uint64_t index = 0;  // in Metainfo.files
+  std::string path_bytes;
+  std::string staged_path;
+};
 struct Done {
   std::string job;
   std::uint64_t downloaded_payload = 0;
@@ -178,7 +187,8 @@ struct Tried {
 struct Incident {
   std::uint64_t sent_payload_bytes = 0;
 };
-using FromWorker = std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, Tried, Done, Failed, Incident>;
+using FromWorker =
+    std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, FilePart, Tried, Done, Failed, Incident>;
 
 /// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
 bool known_swarm_reason(std::string_view reason);

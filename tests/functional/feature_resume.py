@@ -73,6 +73,65 @@ def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(w
     world.impound(*words, "--timeout", "3s", code=1)
     result, = world.of_kind("acquisition.result")
     assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1, result
+def payload(world):
+    return [entry["body"] for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload"]
+
+
+def test_a_file_that_is_whole_is_sealed_while_the_rest_comes_and_never_asked_for_again(world):
+    for kind in ("v1", "v2"):
+        seeded = world.folder / f"seeded-{kind}"
+        # The files share pieces in v1: the first is judged with the beginning of the second, which is not whole then.
+        for name, size in (("a.eml", 1_000_000), ("b.eml", 30_001), ("c.eml", 900_000)):
+            harness.write_bytes(seeded / kind / name, size, kind + name)
+        torrent = peers.make_torrent(world, seeded / kind, kind, piece_size=16 << 10)
+        peer = peers.seeder(world, torrent, seeded, rate=250_000, host="127.0.0.2" if kind == "v1" else "127.0.0.3")
+        if kind == "v1":
+            world.init()
+        before, ended = len(payload(world)), world.kinds().count("acquisition.result")
+        words = ["fetch", torrent.magnet(), "--peer", peer.address]
+        fetch = world.start_impound(*words)
+        harness.wait_until(lambda: len(payload(world)) - before >= 1, 60, "the first file's seal")
+        assert world.kinds().count("acquisition.result") == ended and fetch.running(), "the rest still comes"
+        fetch.stop(signal.SIGKILL)
+        early = payload(world)[before:]
+        assert early[0]["origin"]["index"] == 0 and "pieces_unchecked" not in early[0]["origin"], early
+        world.impound(*words)
+        result = world.of_kind("acquisition.result")[-1]["body"]
+        assert result["state"] == "complete" and result["files_sealed"] == 3, result
+        assert result["downloaded_payload_bytes"] < 1_100_000, "what is in the vault was downloaded again"
+        assert len(payload(world)) - before == 3, "each file once"
+        assert {file["path"]: file["sha256"] for file in world.show(torrent.v1 or torrent.v2)["files"]} == harness.tree(seeded)
+    assert world.verify()["ok"] is True
+
+
+def test_what_is_given_up_keeps_its_whole_files_and_the_verified_part_of_the_others(world):
+    seeded = world.folder / "seeded"
+    for name, size in (("a.eml", 200_000), ("b.eml", 700_000)):
+        harness.write_bytes(seeded / "leak" / name, size, name)
+    torrent = peers.make_torrent(world, seeded / "leak", "hybrid", piece_size=16 << 10)
+    peer = peers.seeder(world, torrent, seeded, rate=200_000)
+    world.init()
+    fetch = world.start_impound("fetch", torrent.path, "--peer", peer.address, "--timeout", "4s")
+    harness.wait_until(lambda: len(payload(world)) >= 1, 60, "the first file's seal")
+    harness.wait_until(lambda: any(file.stat().st_blocks > 400 for file in (world.vault / "staging" / "swarm").rglob("*") if file.is_file()), 30, "half of the other")
+    peer.running.stop()
+    assert fetch.wait(60) == 1, fetch.output()
+    result, = world.of_kind("acquisition.result")
+    assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1 and result["body"]["files_in_part"] == 1, result
+    lines = {line["path"].rsplit("/", 1)[1]: line for line in world.show(torrent.v1)["files"]}
+    whole, = [name for name, line in lines.items() if line["sealed"]]
+    name, = [name for name, line in lines.items() if not line["sealed"]]
+    part, content = lines[name]["part"], (seeded / "leak" / name).read_bytes()
+    kept = (world.vault / "objects" / part["sha256"][:2] / part["sha256"]).read_bytes()
+    assert 0 < part["verified_bytes"] == sum(to - at for at, to in part["verified"]) < len(content), part
+    for at, to in part["verified"]:
+        assert kept[at:to] == content[at:to]
+    assert next(entry for entry in world.of_kind("exhibit.sealed") if entry["id"] == part["exhibit"])["body"]["role"] == "payload_part"
+    assert whole and world.verify()["ok"] is True
+    # It is no more than a part: the whole is fetched when it can be had.
+    again = peers.seeder(world, torrent, seeded, host="127.0.0.3")
+    world.impound("fetch", torrent.path, "--peer", again.address)
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
 
 
 def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):

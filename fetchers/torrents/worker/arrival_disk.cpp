@@ -70,7 +70,9 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     if (acceptable(asked.files, limits_.files_max)) {
       storage.make = [this, folder = storage.folder, map = map_of(asked.files), v2 = asked.files.v2(),
                       identity = identity_of(asked)] {
-        return std::make_unique<KeptTorrent>(*disk_, folder, map, v2, identity, counters_, limits_.kept);
+        auto kept = std::make_unique<KeptTorrent>(*disk_, folder, map, v2, identity, counters_, limits_.kept);
+        kept->files_left(arrivals_->left(folder));
+        return kept;
       };
     }
     if (!ticking_) tick();
@@ -219,6 +221,7 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
       for (auto const& span : storage.kept->map().spans(static_cast<std::size_t>(static_cast<int>(piece)), 0,
                                                         storage.kept->map().piece_length()))
         tell_digest(storage, span.file);
+      if (storage.kept->broken()) arrivals_->broke(storage.folder);
       if (storage.kept->behind() && !storage.catching_up) catch_up(index, storage);
     }
     count();
@@ -274,7 +277,9 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
                    Result<void> const& done) {
     bytes_in_flight_ -= bytes;
     for (auto& [index, storage] : storages_) {
-      if (storage.kept && storage.kept->writes_into(journal)) storage.kept->batch_ended(done);
+      if (!storage.kept || !storage.kept->writes_into(journal)) continue;
+      storage.kept->batch_ended(done);
+      if (storage.kept->broken()) arrivals_->broke(storage.folder);
     }
     count();
     auto const found = folders_.find(folder);
@@ -322,7 +327,7 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
   /// A part now, and the rest when libtorrent has had its turn.
   void catch_up(lt::storage_index_t index, Storage& storage) {
     storage.catching_up = storage.kept->behind();
-    arrivals_->fell_behind(storage.folder, storage.catching_up);
+    if (storage.kept->broken()) arrivals_->broke(storage.folder);
     if (!storage.catching_up) return tell_digests(storage);
     boost::asio::post(context_, [this, index] {
       auto const found = storages_.find(index);
@@ -334,8 +339,10 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
 
   void tell_digest(Storage& storage, std::size_t file) {
     if (storage.kept->map().files()[file].pad) return;
-    if (auto const digest = storage.kept->digest(file))
-      arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
+    auto const digest = storage.kept->digest(file);
+    if (!digest) return;
+    storage.kept->let_go(file);  // before it is told: who takes it over must find it closed
+    arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
   }
   void tell_digests(Storage& storage) {
     for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) tell_digest(storage, i);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <libtorrent/extensions.hpp>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "evidence/values/digest.h"
 #include "fetchers/torrents/worker/disk/kept_torrent.h"
@@ -30,29 +32,48 @@ class PieceListener {
 class Arrivals {
  public:
   void arrived(std::string const& folder, int file, Sha256 const& digest) {
-    std::lock_guard const lock{mutex_};
-    digests_[folder][file] = digest;
+    {
+      std::lock_guard const lock{mutex_};
+      auto& known = digests_[folder][file];
+      if (known == digest) return;
+      known = digest;
+    }
+    if (wake) wake();
   }
   std::optional<Sha256> of(std::string const& folder, int file) const {
     std::lock_guard const lock{mutex_};
     auto const torrent = digests_.find(folder);
     if (torrent == digests_.end()) return std::nullopt;
     auto const found = torrent->second.find(file);
-    return found == torrent->second.end() ? std::nullopt : std::optional{found->second};
+    return found == torrent->second.end() ? std::nullopt : found->second;
   }
   void forget(std::string const& folder) {
     std::lock_guard const lock{mutex_};
     digests_.erase(folder);
-    behind_.erase(folder);
+    broken_.erase(folder);
+    left_.erase(folder);
   }
-  /// Whether digests of files that are there are still to come.
-  void fell_behind(std::string const& folder, bool yes) {
+  /// Files that the agent took away in an earlier worker's time; by their number among those that are no padding.
+  void files_left(std::string const& folder, std::vector<bool> files) {
     std::lock_guard const lock{mutex_};
-    yes ? (void)behind_.insert(folder) : (void)behind_.erase(folder);
+    left_[folder] = std::move(files);
   }
-  bool behind(std::string const& folder) const {
+  std::vector<bool> left(std::string const& folder) const {
     std::lock_guard const lock{mutex_};
-    return behind_.contains(folder);
+    auto const found = left_.find(folder);
+    return found == left_.end() ? std::vector<bool>{} : found->second;
+  }
+  /// The disk failed: no further digest comes.
+  void broke(std::string const& folder) {
+    {
+      std::lock_guard const lock{mutex_};
+      broken_.insert(folder);
+    }
+    if (wake) wake();
+  }
+  bool broken(std::string const& folder) const {
+    std::lock_guard const lock{mutex_};
+    return broken_.contains(folder);
   }
   void count(DiskCounters const& counters) {
     std::lock_guard const lock{mutex_};
@@ -64,11 +85,13 @@ class Arrivals {
   }
 
   PieceListener* listener = nullptr;  // network thread only
+  std::function<void()> wake;         // called there when there is something new; set before it begins
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::map<int, Sha256>> digests_;  // by the job's folder and libtorrent's number
-  std::set<std::string> behind_;
+  std::map<std::string, std::map<int, std::optional<Sha256>>> digests_;  // by the job's folder and libtorrent's number
+  std::set<std::string> broken_;
+  std::map<std::string, std::vector<bool>> left_;
   DiskCounters counters_;
 };
 

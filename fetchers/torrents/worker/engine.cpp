@@ -66,15 +66,17 @@ Result<bool> Engine::take(Configure const& message) {
     if (!address) return bug("a proxy that is no address");
     gate.only(*address, proxy->port);
   }
+  auto const wake = [descriptor = alert_descriptor_] {
+    std::uint64_t const one = 1;
+    [[maybe_unused]] auto written = ::write(descriptor, &one, sizeof one);
+  };
+  arrivals_->wake = wake;
   IMPOUND_TRY(staging, LinuxDisk::open_at("."));
   session_ = make_session(message, counters_,
                           arrival_disk(std::move(staging), {.files_max = message.limits.files_max}, arrivals_));
   session_->add_extension(piece_news(arrivals_));
   set_address_filter();
-  session_->set_alert_notify([descriptor = alert_descriptor_] {
-    std::uint64_t const one = 1;
-    [[maybe_unused]] auto written = ::write(descriptor, &one, sizeof one);
-  });
+  session_->set_alert_notify(wake);
   return true;
 }
 
@@ -246,6 +248,7 @@ std::optional<Failed> Engine::prepare(TorrentJob& job, bool with_torrent, lt::ad
     if (job.asked.hashes.v1) params.info_hashes.v1 = engine_hash<lt::sha1_hash>(*job.asked.hashes.v1);
     if (job.asked.hashes.v2) params.info_hashes.v2 = engine_hash<lt::sha256_hash>(*job.asked.hashes.v2);
   }
+  arrivals_->files_left(job.asked.folder, job.asked.left);
   if (::mkdir(job.asked.folder.c_str(), 0700) != 0 && errno != EEXIST) {
     bool const full = errno == ENOSPC || errno == EDQUOT;
     return failed(job, full ? "disk_full" : "worker_ended", "cannot make the folder " + job.asked.folder);

@@ -82,7 +82,10 @@ class Engine {
   Result<void> fail(TorrentJob& job, char const* reason, std::string detail);
   Result<void> end(TorrentJob& job, std::variant<Done, Failed> ending);
   Result<void> tell_ending(TorrentJob& job);
-  Result<void> tell_whole_files(TorrentJob& job);
+  bool has_arrived(TorrentJob const& job, WantedFile const& file) const;
+  void note_whole_files(TorrentJob& job);
+  Result<void> tell_arrived(TorrentJob& job);
+  Result<void> tell_left(TorrentJob& job, bool failed);
   Result<void> trip_wire(std::uint64_t sent);
   Result<void> send(FromWorker const& message) { return line_.send(to_frame(message)); }
   TorrentJob* job_of(lt::torrent_handle const& handle);

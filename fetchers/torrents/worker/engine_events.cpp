@@ -1,9 +1,6 @@
-// What libtorrent tells, and what it means for a job: the second half of engine.h.
+// What libtorrent tells, and what it means for a job: the second part of engine.h.
 #include "fetchers/torrents/worker/engine.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <libtorrent/add_torrent_params.hpp>
@@ -55,6 +52,7 @@ Result<void> Engine::take_alerts() {
   session_->pop_alerts(&alerts);
   for (auto* alert : alerts) IMPOUND_CHECK(take_alert(alert));
   take_names();
+  for (auto& [name, job] : jobs_) IMPOUND_CHECK(tell_arrived(job));
   return trip_wire(counters_.sent_payload_bytes);
 }
 
@@ -79,11 +77,11 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   if (auto const* done = lt::alert_cast<lt::file_completed_alert>(alert)) {
     auto const found = std::find_if(job->files.begin(), job->files.end(),
                                     [&](WantedFile const& file) { return file.engine_index == done->index; });
-    // Without its digest yet (a piece that came before another is still to be read), it is told when all are there.
     if (found == job->files.end() || !job->choice_in_force) return ok();
-    if (!arrivals_->of(job->asked.folder, static_cast<int>(done->index))) return ok();
-    return tell_file(*job, *found);
+    found->whole = job->tells_later = true;
+    return ok();  // told when its digest is there
   }
+  if (lt::alert_cast<lt::torrent_checked_alert>(alert)) return note_whole_files(*job), tell_arrived(*job);
   if (auto const* error = lt::alert_cast<lt::file_error_alert>(alert)) {
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "worker_ended", "disk: " + error->error.message());
   }
@@ -215,63 +213,17 @@ Result<void> Engine::take_choice_in_force(TorrentJob& job) {
   job.choice_in_force = true;
   auto const status = job.handle.status({});
   bool const over = status.state == lt::torrent_status::finished || status.state == lt::torrent_status::seeding;
-  return over ? finish(job) : ok();
-}
-
-Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
-  if (file.told) return ok();
-  file.told = true;
-  auto const& named = job.torrent->files[file.index];
-  auto const staged = numbered_file(static_cast<std::size_t>(static_cast<int>(file.engine_index)));
-  if (named.size == 0) {
-    // Nothing was ever written to it, so the back end may not have made it.
-    auto const path = job.asked.folder + "/" + staged;
-    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (made < 0)
-      return fail(job, errno == ENOSPC || errno == EDQUOT ? "disk_full" : "worker_ended", "cannot make an empty file");
-    ::close(made);
-  }
-  auto const arrival = arrivals_->of(job.asked.folder, static_cast<int>(file.engine_index));
-  return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged, arrival});
-}
-
-Result<void> Engine::finish(TorrentJob& job) {
-  if (job.linger_until) return ok();
-  job.waits_for_digests = arrivals_->behind(job.asked.folder);
-  if (job.waits_for_digests) return ok();  // tick() asks again
-  for (auto& file : job.files) {
-    IMPOUND_CHECK(tell_file(job, file));
-    if (job.ending) return ok();
-  }
-  if (job.asked.linger_s > 0) {
-    job.linger_until = steady_clock::now() + seconds{job.asked.linger_s};
-    return ok();
-  }
-  return end(job, Done{job.asked.id, 0, 0});
+  if (over) return finish(job);
+  note_whole_files(job);
+  return tell_arrived(job);
 }
 
 Result<void> Engine::fail(TorrentJob& job, char const* reason, std::string detail) {
   std::string_view const why = reason;
   if (settings_.way_out.proxy && (why == "no_peers" || why == "no_metadata" || why == "deadline"))
     detail += " (all of it through the proxy " + settings_.way_out.proxy->text() + ")";
-  IMPOUND_CHECK(tell_whole_files(job));
-  if (job.ending) return ok();
+  note_whole_files(job);
   return end(job, failed(job, reason, std::move(detail)));
-}
-
-/// libtorrent says that a file is whole when its last piece comes, not when it finds it whole on the disk: what an
-/// earlier run left must not be lost with what never came.
-Result<void> Engine::tell_whole_files(TorrentJob& job) {
-  if (!job.torrent || !job.choice_in_force || job.told_whole || !job.handle.is_valid()) return ok();
-  job.told_whole = true;
-  auto const progress = job.handle.file_progress(lt::torrent_handle::piece_granularity);
-  for (auto& file : job.files) {
-    auto const at = static_cast<std::size_t>(static_cast<int>(file.engine_index));
-    auto const size = static_cast<std::int64_t>(job.torrent->files[file.index].size);
-    if (size > 0 && at < progress.size() && progress[at] == size) IMPOUND_CHECK(tell_file(job, file));
-    if (job.ending) return ok();
-  }
-  return ok();
 }
 
 /// Decides the job's end, which is told once libtorrent has let go of the torrent.
@@ -317,6 +269,7 @@ Result<void> Engine::tell_ending(TorrentJob& job) {
   auto ending = std::move(*job.ending);
   for (auto const& [address, port] : job.opened) DialGate::of_this_process().close(address, port);
   bool const had_opened = !job.opened.empty();
+  IMPOUND_CHECK(tell_left(job, std::holds_alternative<Failed>(ending)));
   IMPOUND_CHECK(send(job.tried.told(job.asked.id)));
   arrivals_->forget(job.asked.folder);
   jobs_.erase(job.asked.id);
@@ -351,12 +304,8 @@ Result<void> Engine::tick() {
   session_->post_session_stats();
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
-    if (job.ending || job.held) continue;
-    if (job.waits_for_digests) {  // all is there: no peer and no time is missed any more
-      IMPOUND_CHECK(finish(job));
-      continue;
-    }
-    if (job.paused) continue;
+    if (job.ending || job.paused || job.held) continue;
+    if (job.waits_for_digests) continue;  // all is there: no peer and no time is missed any more
     IMPOUND_CHECK(judge(job, now));
     if (!job.ending) ask_dht(job, now);
   }

@@ -27,6 +27,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 struct WantedFile {
   lt::file_index_t engine_index{0};
   std::size_t index = 0;
+  bool whole = false;  // libtorrent says so
   bool told = false;
 };
 
@@ -63,11 +64,11 @@ struct TorrentJob {
   SteadyCount uploaded;
   TriedSources tried;
   bool has_trackers = false;
-  bool told_whole = false;  // those that were whole on the disk already
+  bool tells_later = false;  // a file is whole, and not told yet
   bool paused = false;
   bool keeps_few = false;          // connections: it waits for the choice, and that takes its time
   bool chosen = false;             // the agent said which files
-  bool waits_for_digests = false;  // all is there, and a file's SHA-256 has fallen behind
+  bool waits_for_digests = false;  // all is there, and a file's SHA-256 is still to come
   bool choice_in_force = false;    // and libtorrent goes by it; from the start where nothing is to be chosen
   unsigned names_asked = 0;        // of peers, whose addresses are looked up still
   unsigned metadata_failures = 0;

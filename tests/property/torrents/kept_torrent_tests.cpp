@@ -146,3 +146,46 @@ TEST_CASE("kept torrent: blocks of v2 are hashed as they come, up to the file's 
   CHECK(hashes.value().blocks[2] == sha256(raw(std::string_view{text}.substr(65'536 + 2 * block_bytes))));
   CHECK(counters.pieces_read_back == 0);
 }
+
+TEST_CASE("kept torrent: files that were taken away are asked for no bytes, and their neighbours come whole") {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    CAPTURE(seed);
+    bool const told = seed % 4 != 3;
+    Payload const payload{seed};
+    SimulatedDisk disk;
+    disk.put_folder("job");
+    disk.put_folder("elsewhere");
+    {
+      DiskCounters counters;
+      KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+      Player player{payload, kept, std::mt19937_64{seed}, disk};
+      REQUIRE(player.begin());
+      for (std::size_t piece = 0; piece < payload.map.pieces(); ++piece)
+        player.wanted[piece] = piece == 0 || piece >= 3;
+      REQUIRE(player.fetch(seed % 2 == 0, false));
+    }
+    for (std::size_t const file :
+         {0u, 4u}) {  // they share pieces: with one that is to come, and with two that are there
+      auto const name = numbered_file(file);
+      REQUIRE(disk.rename("job/" + name, "elsewhere/" + name, Replace::no));
+    }
+    DiskCounters counters;
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+    if (told) kept.files_left({true, false, false, true});
+    Player player{payload, kept, std::mt19937_64{seed}, disk};
+    REQUIRE(player.begin());
+    if (told) {
+      CHECK(counters.pieces_rechecked == 0);
+      CHECK(std::count(player.have.begin(), player.have.end(), true) == 3);
+    }
+    REQUIRE(player.fetch(seed % 2 == 1, false));
+    CHECK(counters.pieces_read_back == 0);
+    for (std::size_t const i : {2u, 5u, 6u}) {
+      REQUIRE(kept.digest(i));
+      CHECK(*kept.digest(i) == sha256(raw(payload.bytes[i])));
+      CHECK(disk.content("job/" + numbered_file(i)) == payload.bytes[i]);
+    }
+    if (told) CHECK_FALSE(disk.facts_of("job/000000"));
+    if (told) CHECK_FALSE(disk.facts_of("job/000004"));
+  }
+}

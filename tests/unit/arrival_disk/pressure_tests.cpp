@@ -198,11 +198,9 @@ TEST_CASE("a digest that fell behind catches up in parts, between which libtorre
     bench.arrivals->listener->piece_passed(nullptr, lt::piece_index_t{piece});
   };
   for (int piece = 1; piece < 64; ++piece) pass(piece);
-  CHECK_FALSE(bench.arrivals->behind("job0"));  // nothing to go on from
   pass(0);
-  CHECK(bench.arrivals->behind("job0"));
   std::size_t turns = 0;
-  while (bench.arrivals->behind("job0")) {
+  while (!bench.arrivals->of("job0", 0)) {
     REQUIRE(++turns < 1'000);
     bench.context.restart();
     bench.context.run_one_for(20s);
@@ -210,4 +208,42 @@ TEST_CASE("a digest that fell behind catches up in parts, between which libtorre
   CHECK(turns > 200);  // 63 pieces of four blocks, a block at a time
   std::vector<char> const all(64 * piece_size, 'b');
   CHECK(bench.arrivals->of("job0", 0) == sha256(std::as_bytes(std::span{all})));
+}
+
+TEST_CASE(
+    "a file that is whole is closed before anybody hears of it, and its bytes reach the medium wherever it went") {
+  Bench bench{0};
+  bench.limits.batch_bytes = 100 * piece_size;
+  bench.limits.unsynced_bytes_max = 200 * piece_size;
+  bench.back_end->abort(true);
+  bench.begin(1);
+  auto& disk = bench.disk->disk();
+  std::size_t told = 0;
+  bench.arrivals->wake = [&] {
+    if (!bench.arrivals->of("job0", 0)) return;
+    ++told;
+    // As the agent takes it over, at once: with a lease, and away.
+    auto file = DiskFile::open(disk, "job0/000000", Open::read);
+    REQUIRE(file);
+    CHECK(disk.take_lease(file.value().handle()).value() == Lease::taken);
+    disk.drop_lease(file.value().handle());
+    disk.put_folder("elsewhere");
+    REQUIRE(disk.rename("job0/000000", "elsewhere/a", Replace::no));
+  };
+  for (int piece = 0; piece < 64; ++piece) {
+    for (int i = 0; i < 4; ++i) (void)bench.write(4 * piece + i);
+    bench.run_ready();
+    CHECK(told == 0);
+    bench.arrivals->listener->piece_passed(nullptr, lt::piece_index_t{piece});
+  }
+  CHECK(told == 1);
+  CHECK_FALSE(bench.write(3)->full);  // comes late, for a piece that is there: dropped
+  bool released = false;
+  bench.back_end->async_release_files(bench.torrents[0], [&] { released = true; });
+  bench.run_until(released);
+  auto const& trace = disk.trace();
+  auto const everything = std::find(trace.begin(), trace.end(), "sync_everything");
+  CHECK(everything != trace.end());
+  CHECK(std::find(everything, trace.end(), "sync job0/journal") != trace.end());
+  CHECK_FALSE(disk.facts_of("job0/000000"));
 }

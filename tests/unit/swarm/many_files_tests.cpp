@@ -1,4 +1,6 @@
 // Many small files in few pieces, through the worker: every digest taken on arrival is that of the bytes.
+#include <fcntl.h>
+
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "world.h"
@@ -25,6 +27,14 @@ TEST_CASE("thousands of files come whole across a pause, each with its digest, a
     bool paused = version != "v1";
     bool resumed = paused;
     auto const heard = listen(*swarm, 120s, [&](SwarmEvent const& event) {
+      if (auto const* file = std::get_if<FileDone>(&event)) {
+        // The worker still runs, and has closed it: who takes it over gets a lease at the first try.
+        auto const path = world.staging() / job.folder / file->staged_path;
+        Descriptor const opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+        REQUIRE(opened.number() >= 0);
+        CHECK(::fcntl(opened.number(), F_SETLEASE, F_RDLCK) == 0);
+        return false;
+      }
       auto const* progress = std::get_if<Progress>(&event);
       if (progress == nullptr) return false;
       if (!paused && progress->downloaded > 0) {

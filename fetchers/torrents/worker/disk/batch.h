@@ -29,8 +29,8 @@ struct Batch {
   std::uint64_t bytes = 0;  // of payload written since the batch before
 };
 
-/// Any thread; waits for the disk. A file that is not there any more was taken away whole, and is nobody's concern
-/// here. Otherwise the disk's error, which every later batch of the torrent repeats.
+/// Any thread; waits for the disk. A file that is not there any more was taken away whole, and everything is synced.
+/// Otherwise the disk's error, which every later batch of the torrent repeats.
 Result<void> carry_out(Disk& disk, Batch const& batch);
 
 }  // namespace impound::fetchers

@@ -1,6 +1,7 @@
 #include "fetchers/torrents/worker/disk/file_table.h"
 
 #include <cstdio>
+#include <utility>
 
 namespace impound::fetchers {
 
@@ -10,39 +11,53 @@ std::string numbered_file(std::size_t index) {
   return name;
 }
 
-Result<DiskHandle> FileTable::open(std::size_t file, std::optional<std::uint64_t> make_of_size) {
-  if (auto const found = by_file_.find(file); found != by_file_.end()) {
-    open_.splice(open_.begin(), open_, found->second);
-    return open_.front().second.handle();
+FileTable::Opened const* FileTable::find(std::size_t file) {
+  auto const found = by_file_.find(file);
+  if (found == by_file_.end()) return nullptr;
+  open_.splice(open_.begin(), open_, found->second);
+  return &open_.front();
+}
+
+DiskHandle FileTable::keep(std::size_t file, bool to_write, DiskFile opened) {
+  open_.push_front({file, to_write, std::move(opened)});
+  by_file_[file] = open_.begin();
+  if (open_.size() > limits_.open_max) {
+    by_file_.erase(open_.back().file);
+    open_.pop_back();
   }
+  return open_.front().at.handle();
+}
+
+Result<DiskHandle> FileTable::open_to_read(std::size_t file) {
+  if (auto const* const there = find(file)) return there->at.handle();
+  IMPOUND_TRY(opened, DiskFile::open(disk_, path(file), Open::read));
+  return keep(file, false, std::move(opened));
+}
+
+Result<DiskHandle> FileTable::open_to_write(std::size_t file, std::uint64_t size) {
+  if (auto const* const there = find(file); there != nullptr && there->to_write) return there->at.handle();
+  let_go(file);
   auto opened = DiskFile::open(disk_, path(file), Open::write);
   if (!opened) {
-    if (!make_of_size || opened.error().code != Code::not_found) return std::move(opened).error();
+    if (opened.error().code != Code::not_found) return std::move(opened).error();
     auto made = DiskFile::open(disk_, path(file), Open::create);
     if (!made) return std::move(made).error();
     names_unsynced_ = true;
     opened = std::move(made);
   }
   // Each time, as the process may have died, or found no room, between the file's making and this.
-  if (make_of_size && *make_of_size >= limits_.reserve_from_bytes)
-    IMPOUND_CHECK(disk_.reserve(opened.value().handle(), *make_of_size));
-  open_.emplace_front(file, std::move(opened).value());
-  by_file_[file] = open_.begin();
-  if (open_.size() > limits_.open_max) {
-    by_file_.erase(open_.back().first);
-    open_.pop_back();
-  }
-  return open_.front().second.handle();
+  if (size >= limits_.reserve_from_bytes) IMPOUND_CHECK(disk_.reserve(opened.value().handle(), size));
+  return keep(file, true, std::move(opened).value());
 }
 
 Result<void> FileTable::write(std::size_t file, std::uint64_t size, std::uint64_t offset, Bytes bytes) {
-  IMPOUND_TRY(handle, open(file, size));
+  IMPOUND_TRY(handle, open_to_write(file, size));
   unsynced_.insert(file);
   return disk_.write(handle, offset, bytes);
 }
 
 Result<void> FileTable::read(std::size_t file, std::uint64_t offset, std::span<std::byte> into) {
-  IMPOUND_TRY(handle, open(file, std::nullopt));
+  IMPOUND_TRY(handle, open_to_read(file));
   while (!into.empty()) {
     IMPOUND_TRY(count, disk_.read(handle, offset, into));
     if (count == 0) return Error{Code::not_found, "the file ends early", path(file), {}};
@@ -63,6 +78,13 @@ FileTable::Unsynced FileTable::take_unsynced() {
   unsynced_.clear();
   names_unsynced_ = false;
   return all;
+}
+
+void FileTable::let_go(std::size_t file) {
+  auto const found = by_file_.find(file);
+  if (found == by_file_.end()) return;
+  open_.erase(found->second);
+  by_file_.erase(found);
 }
 
 void FileTable::close_all() {

@@ -4,6 +4,9 @@
 // No name of a stranger's reaches the disk; the seam opens beneath the staging folder and follows no link
 // (evidence/system/disk). Errors are the seam's: Code::no_space, Code::io.
 //
+// A file is open for writing only while it is written to: whoever is to take it over gets no lease on it before
+// (evidence/sealing), and let_go() says when that is.
+//
 // One thread.
 #pragma once
 
@@ -32,7 +35,8 @@ class FileTable {
   FileTable(Disk& disk, std::string folder, FileTableLimits const& limits)
       : disk_(disk), folder_(std::move(folder)), limits_(limits) {}
 
-  /// `size`: the whole file's; room for it is taken on its first write, where it is a large one.
+  /// `size`: the whole file's, or as much as there will be of it; room for it is taken when it is opened, where it is a
+  /// large one.
   Result<void> write(std::size_t file, std::uint64_t size, std::uint64_t offset, Bytes bytes);
   /// Code::not_found where the file or its bytes are not there.
   Result<void> read(std::size_t file, std::uint64_t offset, std::span<std::byte> into);
@@ -44,19 +48,30 @@ class FileTable {
     bool names = false;
   };
   Unsynced take_unsynced();
+  /// Nothing is written to this file any more.
+  void let_go(std::size_t file);
   /// Bytes of this file that an earlier process wrote count as well: it may have died before its sync.
   void note_unsynced(std::size_t file) { unsynced_.insert(file); }
   void close_all();
 
  private:
-  Result<DiskHandle> open(std::size_t file, std::optional<std::uint64_t> make_of_size);
+  struct Opened {
+    std::size_t file = 0;
+    bool to_write = false;
+    DiskFile at;
+  };
+
+  Result<DiskHandle> open_to_read(std::size_t file);
+  Result<DiskHandle> open_to_write(std::size_t file, std::uint64_t size);
+  DiskHandle keep(std::size_t file, bool to_write, DiskFile opened);
+  Opened const* find(std::size_t file);
   std::string path(std::size_t file) const { return folder_ + "/" + numbered_file(file); }
 
   Disk& disk_;
   std::string folder_;
   FileTableLimits limits_;
-  std::list<std::pair<std::size_t, DiskFile>> open_;  // the latest used in front
-  std::unordered_map<std::size_t, std::list<std::pair<std::size_t, DiskFile>>::iterator> by_file_;
+  std::list<Opened> open_;  // the latest used in front
+  std::unordered_map<std::size_t, std::list<Opened>::iterator> by_file_;
   std::set<std::size_t> unsynced_;
   bool names_unsynced_ = true;
 };

@@ -25,11 +25,19 @@ KeptTorrent::KeptTorrent(Disk& disk, std::string folder, PieceMap map, bool has_
       frontiers_(map_.files().size()),
       passed_(map_.pieces()),
       digest_journaled_(map_.files().size()),
+      left_(map_.files().size()),
       limits_(limits) {}
+
+void KeptTorrent::files_left(std::vector<bool> const& left) {
+  auto flag = left.begin();
+  for (std::size_t i = 0; i < left_.size() && flag != left.end(); ++i)
+    if (!map_.files()[i].pad) left_[i] = *flag++;
+}
 
 Result<bool> KeptTorrent::open(Journal journal) {
   bool any = false;
-  for (std::size_t i = 0; i < map_.files().size() && !any; ++i) any = !map_.files()[i].pad && files_.size_of(i);
+  for (std::size_t i = 0; i < map_.files().size() && !any; ++i)
+    any = !map_.files()[i].pad && (left_[i] || files_.size_of(i));
   std::optional<JournalContent> content;
   JournalLimits const limits{map_.pieces(), map_.files().size(),
                              static_cast<std::size_t>((map_.piece_length() + block_bytes - 1) / block_bytes)};
@@ -53,7 +61,7 @@ Result<bool> KeptTorrent::is_there(JournalContent const& content) {
   std::map<std::size_t, std::optional<std::uint64_t>> sizes;
   for (auto const& [piece, hashes] : content.pieces) {
     for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
-      if (span.pad) continue;
+      if (span.pad || left_[span.file]) continue;
       auto const [found, added] = sizes.try_emplace(span.file);
       if (added) found->second = files_.size_of(span.file);
       if (!found->second || *found->second < span.offset + span.size) return false;
@@ -103,7 +111,9 @@ Result<void> KeptTorrent::write(std::size_t piece, std::uint64_t start, Bytes by
 Result<void> KeptTorrent::write_spans(std::size_t piece, std::uint64_t start, Bytes bytes) {
   for (auto const& span : map_.spans(piece, start, bytes.size())) {
     auto const part = bytes.first(static_cast<std::size_t>(span.size));
-    if (!span.pad) IMPOUND_CHECK(files_.write(span.file, map_.files()[span.file].size, span.offset, part));
+    // Of one that left only what shares a piece with a file that is still to come.
+    std::uint64_t const room = span.pad || left_[span.file] ? 0 : map_.files()[span.file].size;
+    if (!span.pad) IMPOUND_CHECK(files_.write(span.file, room, span.offset, part));
     bytes = bytes.subspan(part.size());
   }
   return ok();
@@ -127,7 +137,8 @@ void KeptTorrent::fill_pads(std::size_t piece, PieceHashing& hashing) {
 void KeptTorrent::try_frontiers(std::size_t piece, std::uint64_t start, Bytes bytes) {
   for (auto const& span : map_.spans(piece, start, bytes.size())) {
     auto const part = bytes.first(static_cast<std::size_t>(span.size));
-    if (!span.pad && frontiers_[span.file].next() == span.offset) frontiers_[span.file].try_bytes(piece, part);
+    if (!span.pad && !left_[span.file] && frontiers_[span.file].next() == span.offset)
+      frontiers_[span.file].try_bytes(piece, part);
     bytes = bytes.subspan(part.size());
   }
 }
@@ -213,7 +224,7 @@ void KeptTorrent::passed(std::size_t piece) {
   if (auto found = hashed_.extract(piece)) records_ += hashed_record(piece, found.mapped());
   before_.erase(piece);
   for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
-    if (span.pad) continue;
+    if (span.pad || left_[span.file]) continue;
     frontiers_[span.file].piece_passed(piece);
     touched_.insert(span.file);
     behind_.insert(span.file);

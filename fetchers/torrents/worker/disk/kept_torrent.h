@@ -63,6 +63,10 @@ class KeptTorrent {
   KeptTorrent(Disk& disk, std::string folder, PieceMap map, bool has_v2, Sha256 const& identity, DiskCounters& counters,
               KeptLimits const& limits = {});
 
+  /// Before open(): files that were taken away whole, by their number among those that are no padding. The journal
+  /// speaks of their pieces still, and nothing is asked of their bytes.
+  void files_left(std::vector<bool> const& left);
+
   enum class Journal { believed, begun_anew };
   /// Takes up what an earlier worker left. True: there is something, and hash() shall be asked for every piece; with
   /// the journal begun anew it reads them all.
@@ -75,6 +79,7 @@ class KeptTorrent {
   void failed(std::size_t piece);
   bool behind() const { return !behind_.empty() && !broken_; }
   void catch_up();
+  bool broken() const { return broken_.has_value(); }
   /// Payload written, or taken over unsynced, since the last batch.
   std::uint64_t bytes_pending() const { return broken_ ? 0 : pending_; }
   /// Everything since the last batch, to be carried out after all before it; nothing when there is nothing to do.
@@ -84,6 +89,8 @@ class KeptTorrent {
   /// A batch at once, on this thread.
   Result<void> commit();
   void close_files() { files_.close_all(); }
+  /// A whole file's: it is somebody else's from here on, and may be gone.
+  void let_go(std::size_t file) { files_.let_go(file); }
   /// A file's SHA-256 as its bytes arrived, once it is whole.
   std::optional<Sha256> digest(std::size_t file) { return frontiers_[file].digest(map_.files()[file].size); }
   PieceMap const& map() const { return map_; }
@@ -113,6 +120,7 @@ class KeptTorrent {
   std::vector<FileFrontier> frontiers_;
   std::vector<bool> passed_;
   std::vector<bool> digest_journaled_;
+  std::vector<bool> left_;
   std::map<std::size_t, std::unique_ptr<PieceHashing>> live_;
   std::map<std::size_t, PieceHashes> hashed_;  // not judged yet
   std::map<std::size_t, PieceHashes> before_;  // from the journal, not asked for yet

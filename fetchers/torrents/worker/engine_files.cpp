@@ -1,0 +1,110 @@
+// What the agent is told of a job's files: the part of engine.h that hands them over.
+//
+// A file is told once it is whole and its digest is there: the back end has closed it by then (arrival_disk), so that
+// the agent, which takes it away while the rest still comes, finds nobody who could write to it. What has no digest
+// when the job ends is told after libtorrent has let go of it.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <libtorrent/torrent_status.hpp>
+#include <utility>
+
+#include "fetchers/torrents/worker/engine.h"
+
+namespace impound::fetchers {
+
+namespace {
+
+std::string staged_name(WantedFile const& file) {
+  return numbered_file(static_cast<std::size_t>(static_cast<int>(file.engine_index)));
+}
+
+}  // namespace
+
+bool Engine::has_arrived(TorrentJob const& job, WantedFile const& file) const {
+  return job.torrent->files[file.index].size == 0 ||
+         arrivals_->of(job.asked.folder, static_cast<int>(file.engine_index)).has_value();
+}
+
+Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
+  if (file.told) return ok();
+  file.told = true;
+  auto const& named = job.torrent->files[file.index];
+  auto const staged = staged_name(file);
+  if (named.size == 0) {
+    // Nothing was ever written to it, so the back end may not have made it.
+    auto const path = job.asked.folder + "/" + staged;
+    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (made < 0)
+      return fail(job, errno == ENOSPC || errno == EDQUOT ? "disk_full" : "worker_ended", "cannot make an empty file");
+    ::close(made);
+  }
+  auto const arrival = arrivals_->of(job.asked.folder, static_cast<int>(file.engine_index));
+  return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged, arrival});
+}
+
+/// libtorrent says that a file is whole when its last piece comes, not when it finds it whole on the disk: what an
+/// earlier run left must not wait for what is still to come, or be lost with what never came.
+void Engine::note_whole_files(TorrentJob& job) {
+  if (!job.torrent || !job.choice_in_force || !job.handle.is_valid()) return;
+  auto const progress = job.handle.file_progress(lt::torrent_handle::piece_granularity);
+  for (auto& file : job.files) {
+    auto const at = static_cast<std::size_t>(static_cast<int>(file.engine_index));
+    auto const size = static_cast<std::int64_t>(job.torrent->files[file.index].size);
+    file.whole |= size > 0 && at < progress.size() && progress[at] == size;
+    job.tells_later |= file.whole && !file.told;
+  }
+}
+
+/// A digest may come later than its file's last piece, where a piece before it is still to be read.
+Result<void> Engine::tell_arrived(TorrentJob& job) {
+  if (job.ending || !job.torrent || !job.choice_in_force) return ok();
+  if (job.waits_for_digests) return finish(job);
+  if (!std::exchange(job.tells_later, false)) return ok();
+  for (auto& file : job.files) {
+    if (!file.whole || file.told) continue;
+    if (has_arrived(job, file))
+      IMPOUND_CHECK(tell_file(job, file));
+    else
+      job.tells_later = true;
+  }
+  return ok();
+}
+
+Result<void> Engine::finish(TorrentJob& job) {
+  if (job.linger_until) return ok();
+  job.waits_for_digests = false;
+  for (auto& file : job.files) {
+    file.whole = true;
+    if (has_arrived(job, file))
+      IMPOUND_CHECK(tell_file(job, file));
+    else
+      job.waits_for_digests = !arrivals_->broken(job.asked.folder);
+    if (job.ending) return ok();
+  }
+  if (job.waits_for_digests) return ok();  // each arrival asks again
+  if (job.asked.linger_s > 0) {
+    job.linger_until = std::chrono::steady_clock::now() + std::chrono::seconds{job.asked.linger_s};
+    return ok();
+  }
+  return end(job, Done{job.asked.id, 0, 0});
+}
+
+/// After libtorrent has let go: files whose digests never came, and of a job that failed what lies there in part.
+Result<void> Engine::tell_left(TorrentJob& job, bool failed) {
+  if (!job.torrent || !job.choice_in_force) return ok();
+  for (auto& file : job.files) {
+    auto const staged = staged_name(file);
+    struct stat facts {};
+    bool const something = ::lstat((job.asked.folder + "/" + staged).c_str(), &facts) == 0 && facts.st_blocks > 0;
+    if (file.whole)
+      IMPOUND_CHECK(tell_file(job, file));
+    else if (failed && something)
+      IMPOUND_CHECK(send(FilePart{job.asked.id, file.index, job.torrent->files[file.index].path_bytes, staged}));
+  }
+  return ok();
+}
+
+}  // namespace impound::fetchers
