@@ -103,6 +103,8 @@ class Acquisitions {
   struct Intake {
     std::map<std::uint64_t, fetchers::FileDone> whole{};        // as the worker calls it, not sealed yet; by index
     std::optional<fetchers::PayloadCheck> check{};              // in the torrent's order, as far as files are whole
+    std::map<std::uint64_t, fetchers::FileReached> reached{};   // large ones that still come
+    std::optional<std::uint64_t> read{};                        // bytes of the file that is due; none: not begun
     std::map<std::uint64_t, fetchers::FilePart> parts{};        // never to be whole; by index
     std::map<std::uint64_t, Json> kept_parts{};                 // of these that were sealed: what the file list says
     std::map<std::uint64_t, std::string> unreadable{};          // of those that were read: why not
@@ -197,6 +199,7 @@ class Acquisitions {
   Result<void> on(SwarmLane& lane, fetchers::MetadataReceived const& event);
   Result<void> on(SwarmLane& lane, fetchers::Progress const& event);
   Result<void> on(SwarmLane& lane, fetchers::FileDone const& event);
+  Result<void> on(SwarmLane& lane, fetchers::FileReached const& event);
   Result<void> on(SwarmLane& lane, fetchers::FilePart const& event);
   Result<void> on(SwarmLane& lane, fetchers::Tried const& event);
   Result<void> on(SwarmLane& lane, fetchers::Done const& event);
@@ -213,6 +216,7 @@ class Acquisitions {
   enum class Rest { comes, is_over };
   Result<void> take_in_payload(Running& running, Rest rest);
   Result<void> hold_against_torrent(Running& running, Rest rest);
+  Result<void> read_on(Running& running, std::string const& staged_path, std::uint64_t to);
   Result<void> read_sealed_edges(Running& running, std::size_t index);
   Result<void> seal_judged(Running& running, Rest rest);
   Result<void> seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch);

@@ -9,18 +9,21 @@ namespace impound::agent {
 
 namespace {
 
-/// Gives the file's bytes to the check, at most one block more than there shall be. Files of a strange kind are not
-/// read.
-Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string const& path, std::uint64_t size) {
+constexpr std::uint64_t read_at_a_time = 256u << 20;  // of a file that still comes; then the workers are heard again
+
+/// Gives the file's bytes from `at` to `to` to the check, as many as there are, and moves `at` behind them. Files of a
+/// strange kind are not read.
+Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string const& path, std::uint64_t& at,
+                       std::uint64_t to) {
   std::vector<std::byte> buffer(std::size_t{1} << 20);
   IMPOUND_TRY(file, DiskFile::open(vault, path, Open::read));
   IMPOUND_TRY(facts, file.facts());
   if (facts.type != FileFacts::Type::file) return Error{Code::refused, "not a regular file", path, {}};
-  for (std::uint64_t done = 0; done <= size;) {
-    IMPOUND_TRY(count, file.read(done, buffer));
+  while (at < to) {
+    IMPOUND_TRY(count, file.read(at, std::span{buffer}.first(std::min<std::size_t>(buffer.size(), to - at))));
     if (count == 0) break;
     check.add(Bytes{buffer}.first(count));
-    done += count;
+    at += count;
   }
   return ok();
 }
@@ -67,13 +70,20 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
     } else if (is_sealed(running, index)) {
       IMPOUND_CHECK(read_sealed_edges(running, index));
     } else if (whole != intake.whole.end()) {
-      check.begin_file();
-      auto const read = read_into(check, session_.disk(),
-                                  staging_path(staging_of(running)) + "/" + whole->second.staged_path, file.size);
-      if (!read) intake.unreadable.emplace(index, line(read.error()));
+      // A byte more than there shall be, so that a longer one is noticed.
+      if (auto const read = read_on(running, whole->second.staged_path, file.size + 1); !read)
+        intake.unreadable.emplace(index, line(read.error()));
       check.end_file();
+      intake.read.reset();
     } else if (rest == Rest::comes) {
+      auto const there = intake.reached.find(index);
+      if (there == intake.reached.end()) return ok();
+      std::uint64_t const to = std::min({there->second.bytes, file.size, intake.read.value_or(0) + read_at_a_time});
+      (void)read_on(running, there->second.staged_path, to);  // what goes wrong shows when it is whole
       return ok();
+    } else if (intake.read) {
+      check.end_file();
+      intake.read.reset();
     } else {
       check.skip_file();
     }
@@ -82,6 +92,19 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
   }
   check.finish();
   return ok();
+}
+
+/// Of the file that is due, from where it was read to: the worker writes behind that still, and what it did to bytes
+/// that were read shows when the file is sealed, hashed again under a lease.
+Result<void> Acquisitions::read_on(Running& running, std::string const& staged_path, std::uint64_t to) {
+  Intake& intake = running.intake;
+  if (!intake.read) {
+    intake.check->begin_file();
+    intake.read = 0;
+  }
+  if (to <= *intake.read) return ok();
+  std::string const path = staging_path(staging_of(running)) + "/" + staged_path;
+  return read_into(*intake.check, session_.disk(), path, *intake.read, to);
 }
 
 /// Of a file that is sealed only the bytes in pieces that it shares with its neighbours are of interest.

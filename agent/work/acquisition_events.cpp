@@ -189,6 +189,13 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::FileDone const& event) {
   return ok();
 }
 
+Result<void> Acquisitions::on(SwarmLane&, fetchers::FileReached const& event) {
+  Running* const running = find(event.job);
+  if (running == nullptr || !running->metainfo || event.index >= running->metainfo->files.size()) return ok();
+  running->intake.reached.insert_or_assign(event.index, event);
+  return ok();
+}
+
 Result<void> Acquisitions::on(SwarmLane&, fetchers::FilePart const& event) {
   Running* const running = find(event.job);
   if (running == nullptr || !running->metainfo || event.index >= running->metainfo->files.size()) return ok();
@@ -258,6 +265,7 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
     if (&running.lane != &lane) continue;
     // They are announced again; of one that is given up, what its last worker announced is all there will be.
     if (death.given_up != id) running.intake.whole.clear();
+    running.intake.reached.clear();
     running.intake.parts.clear();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;
     running.progress = {};

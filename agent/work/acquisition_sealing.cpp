@@ -175,7 +175,8 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
 /// Files that are whole are sealed while the rest still comes. A second is waited for more of them, so that many small
 /// ones share their syncs.
 Result<void> Acquisitions::take_in_payload(Running& running, Rest rest) {
-  if (!running.metainfo || (running.intake.whole.empty() && !running.intake.check)) return ok();
+  Intake const& intake = running.intake;
+  if (!running.metainfo || (intake.whole.empty() && intake.reached.empty() && !intake.check)) return ok();
   IMPOUND_CHECK(hold_against_torrent(running, rest));
   return seal_judged(running, rest);
 }

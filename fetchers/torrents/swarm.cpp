@@ -216,6 +216,14 @@ Result<void> Swarm::take(FileDone const& message) {
   return ok();
 }
 
+Result<void> Swarm::take(FileReached const& message) {
+  IMPOUND_TRY(job, known(message.job));
+  if (!job->has_metadata) return untrue("a file before the metadata");
+  if (message.index >= 2 * settings_.limits.files_max) return untrue("a file's index beyond the limit");
+  events_.emplace_back(message);
+  return ok();
+}
+
 Result<void> Swarm::take(FilePart const& message) {
   IMPOUND_CHECK(count_file(message.job, message.index));
   events_.emplace_back(message);

@@ -51,7 +51,8 @@ struct Ended {
   bool expected = false;   // stop() asked for it
   bool refused = false;    // it could not enter its sandbox (error_tail says why): another try would end alike
 };
-using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, FilePart, Tried, Done, Failed, Incident, Ended>;
+using SwarmEvent =
+    std::variant<MetadataReceived, Progress, FileDone, FileReached, FilePart, Tried, Done, Failed, Incident, Ended>;
 
 class Swarm {
  public:
@@ -98,6 +99,7 @@ class Swarm {
   Result<void> take(MetadataChunk const& message);
   Result<void> take(Progress const& message);
   Result<void> take(FileDone const& message);
+  Result<void> take(FileReached const& message);
   Result<void> take(FilePart const& message);
   Result<void> count_file(std::string const& job, std::uint64_t index);
   Result<void> take(Tried const& message);

@@ -309,6 +309,7 @@ Frame to_frame(FromWorker const& message) {
                               {"total", m.total}, {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds}};
                         },
                         [](FileDone const& m) { return frame_of_file_done(m); },
+                        [](FileReached const& m) { return frame_of_file_reached(m); },
                         [](FilePart const& m) { return frame_of_file_part(m); },
                         [](Tried const& m) { return frame_of_tried(m); },
                         [](Done const& m) { return frame_of_done(m); },
@@ -356,6 +357,7 @@ Result<FromWorker> from_worker_from(Frame const& frame) {
   }
   if (type == "progress") return progress_from(frame);
   if (type == "file_done") return file_done_from(frame);
+  if (type == "file_reached") return file_reached_from(frame);
   if (type == "file_part") return file_part_from(frame);
   if (type == "tried") return tried_from(frame);
   if (type == "done") return done_from(frame);

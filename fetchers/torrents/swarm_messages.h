@@ -6,6 +6,7 @@
 //     add       {job, hashes, trackers, peers, …}          progress {job, state, …}              at most 2 a second
 //     choose {job, wanted}                       once      alive {}                              twice a second
 //     pause, resume, remove {job}                          file_done {job, index, size, …}       one a file
+//                                                          file_reached {job, index, bytes, …}   of large ones
 //                                                          file_part {job, index, …}             before failed
 //                                                          tried {job, trackers, …}              before the end
 //     stop {}                                              done {job, …} or failed {job, reason, …}
@@ -142,6 +143,13 @@ struct FileDone {
   std::string staged_path;         // relative to the job's folder
   std::optional<Sha256> sha256{};  // as the bytes arrived
 };
+/// So many bytes of a file are there and verified, from its beginning: they may be read while the rest comes.
+struct FileReached {
+  std::string job;
+  std::uint64_t index = 0;  // in Metainfo.files
+  std::uint64_t bytes = 0;
+  std::string staged_path;
+};
 /// A file that never became whole, and of which something lies there: told before Failed.
 struct FilePart {
   std::string job;
@@ -188,7 +196,7 @@ struct Incident {
   std::uint64_t sent_payload_bytes = 0;
 };
 using FromWorker =
-    std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, FilePart, Tried, Done, Failed, Incident>;
+    std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, FileReached, FilePart, Tried, Done, Failed, Incident>;
 
 /// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
 bool known_swarm_reason(std::string_view reason);

@@ -260,6 +260,12 @@ def test_a_file_that_is_written_all_the_time_is_sealed_right_or_not_at_all(world
     nothing_false(world, torrent)
 
 
+def test_a_file_that_was_read_while_it_came_is_held_to_what_was_read(world):
+    refused_file_by_file(world, "writes_anew_what_was_read", 1)
+    changed, = incidents(world)
+    assert "a.csv: " in changed["detail"] and "the bytes are not those that arrived" in changed["detail"], changed
+
+
 def test_a_file_with_another_name_is_not_sealed(world):
     refused_file_by_file(world, "keeps_a_hard_link", 0)
     assert all("hard link" in one["detail"] for one in incidents(world)) and len(incidents(world)) == 2

@@ -292,6 +292,20 @@ def writes_all_the_time():
             pass
 
 
+def writes_anew_what_was_read():
+    hello()
+    given = job()
+    for index in PAYLOAD:
+        staged = put(given, index)
+        say("file_reached", job=given["job"], index=index, bytes=len(PAYLOAD[index]), staged=staged.encode())
+    time.sleep(1)  # the agent reads the first of them
+    with open(f"{given['folder']}/{0:06}", "r+b") as file:
+        file.write(b"X" * 100)
+    for index, path in enumerate(ORDERS["paths"]):
+        file_done(given, index, path, len(PAYLOAD[index]), f"{index:06}")
+    done(given)
+
+
 def keeps_a_hard_link():
     hello()
     given = job()

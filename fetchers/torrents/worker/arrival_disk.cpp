@@ -340,6 +340,8 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
   void tell_digest(Storage& storage, std::size_t file) {
     if (storage.kept->map().files()[file].pad) return;
     auto const digest = storage.kept->digest(file);
+    if (!digest && storage.kept->map().files()[file].size >= reached_from_bytes)
+      arrivals_->reached(storage.folder, static_cast<int>(file), storage.kept->reached(file));
     if (!digest) return;
     storage.kept->let_go(file);  // before it is told: who takes it over must find it closed
     arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);

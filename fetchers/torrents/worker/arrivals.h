@@ -29,6 +29,9 @@ class PieceListener {
   ~PieceListener() = default;
 };
 
+constexpr std::uint64_t reached_step_bytes = 32u << 20;
+constexpr std::uint64_t reached_from_bytes = 2 * reached_step_bytes;  // smaller files are whole soon enough
+
 class Arrivals {
  public:
   void arrived(std::string const& folder, int file, Sha256 const& digest) {
@@ -37,8 +40,25 @@ class Arrivals {
       auto& known = digests_[folder][file];
       if (known == digest) return;
       known = digest;
+      if (auto const far = reached_.find(folder); far != reached_.end()) far->second.erase(file);
     }
     if (wake) wake();
+  }
+  void reached(std::string const& folder, int file, std::uint64_t bytes) {
+    bool far = false;
+    {
+      std::lock_guard const lock{mutex_};
+      auto& known = reached_[folder][file];
+      far = bytes / reached_step_bytes > known / reached_step_bytes;
+      known = bytes;
+    }
+    if (far && wake) wake();
+  }
+  /// Bytes of large files that are not whole, by libtorrent's number.
+  std::map<int, std::uint64_t> reached(std::string const& folder) const {
+    std::lock_guard const lock{mutex_};
+    auto const found = reached_.find(folder);
+    return found == reached_.end() ? std::map<int, std::uint64_t>{} : found->second;
   }
   std::optional<Sha256> of(std::string const& folder, int file) const {
     std::lock_guard const lock{mutex_};
@@ -52,6 +72,7 @@ class Arrivals {
     digests_.erase(folder);
     broken_.erase(folder);
     left_.erase(folder);
+    reached_.erase(folder);
   }
   /// Files that the agent took away in an earlier worker's time; by their number among those that are no padding.
   void files_left(std::string const& folder, std::vector<bool> files) {
@@ -90,6 +111,7 @@ class Arrivals {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::map<int, std::optional<Sha256>>> digests_;  // by the job's folder and libtorrent's number
+  std::map<std::string, std::map<int, std::uint64_t>> reached_;
   std::set<std::string> broken_;
   std::map<std::string, std::vector<bool>> left_;
   DiskCounters counters_;

@@ -52,7 +52,10 @@ Result<void> Engine::take_alerts() {
   session_->pop_alerts(&alerts);
   for (auto* alert : alerts) IMPOUND_CHECK(take_alert(alert));
   take_names();
-  for (auto& [name, job] : jobs_) IMPOUND_CHECK(tell_arrived(job));
+  for (auto& [name, job] : jobs_) {
+    IMPOUND_CHECK(tell_arrived(job));
+    IMPOUND_CHECK(tell_reached(job));
+  }
   return trip_wire(counters_.sent_payload_bytes);
 }
 

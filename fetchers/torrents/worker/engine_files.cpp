@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <libtorrent/torrent_status.hpp>
 #include <utility>
@@ -69,6 +70,20 @@ Result<void> Engine::tell_arrived(TorrentJob& job) {
       IMPOUND_CHECK(tell_file(job, file));
     else
       job.tells_later = true;
+  }
+  return ok();
+}
+
+/// A large file's second hash would else begin at its end. What is not sent is said by the next.
+Result<void> Engine::tell_reached(TorrentJob& job) {
+  if (job.ending || !job.torrent || !job.choice_in_force || line_.unsent()) return ok();
+  for (auto const& [engine_index, bytes] : arrivals_->reached(job.asked.folder)) {
+    auto const file = std::find_if(job.files.begin(), job.files.end(), [index = engine_index](WantedFile const& one) {
+      return static_cast<int>(one.engine_index) == index;
+    });
+    if (file == job.files.end() || file->told || bytes < file->reached + reached_step_bytes) continue;
+    file->reached = bytes;
+    IMPOUND_CHECK(send(FileReached{job.asked.id, file->index, bytes, staged_name(*file)}));
   }
   return ok();
 }

@@ -165,3 +165,16 @@ TEST_CASE("a worker with nothing to tell is not silent") {
     REQUIRE_FALSE(next.value());
   }
 }
+
+TEST_CASE("which files have left comes through the line, eight a byte") {
+  SwarmJob job;
+  job.id = job.folder = "job";
+  job.hashes.v1 = InfoHashV1{};
+  job.left = {true, false, false, true, false, false, false, false, false, true};
+  auto const read = to_worker_from(to_frame(AddJob{job, false}));
+  REQUIRE(read);
+  auto left = std::get<AddJob>(read.value()).job.left;
+  REQUIRE(left.size() == 16);
+  left.resize(job.left.size());
+  CHECK(left == job.left);
+}

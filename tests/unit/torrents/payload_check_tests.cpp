@@ -158,9 +158,7 @@ TEST_CASE("padding counts as zeros, whole pieces of it as nothing") {
 }
 
 TEST_CASE("the root over a file's blocks is BEP 52's, whatever its size") {
-  auto const parent = [](Sha256 const& a, Sha256 const& b) {
-    return sha256(bytes_of(raw(a.bytes) + raw(b.bytes)));
-  };
+  auto const parent = [](Sha256 const& a, Sha256 const& b) { return sha256(bytes_of(raw(a.bytes) + raw(b.bytes))); };
   for (std::size_t blocks = 1; blocks <= 70; ++blocks) {
     for (std::size_t const last : {std::size_t{1}, std::size_t{16'383}, std::size_t{16'384}}) {
       std::string const bytes = bytes_like((blocks - 1) * 16'384 + last, static_cast<unsigned>(blocks));
@@ -203,4 +201,54 @@ TEST_CASE("P6: a v2 file is judged by itself, by the root that its torrent names
   CHECK_FALSE(alone[0].there);
   CHECK_FALSE(alone[1].wrong);
   CHECK(alone[1].pieces_unchecked == 0);
+}
+
+TEST_CASE("P6: a file has its verdict when its last piece has, and of a sealed one only the edges are needed") {
+  std::vector<Content> files{{bytes_like(5 * piece + 777, 1)},
+                             {bytes_like(20, 2)},
+                             {bytes_like(4 * piece + 3, 3)},
+                             {bytes_like(2 * piece, 4)}};
+  auto const torrent = v1_torrent(files);
+  auto const feed = [](PayloadCheck& check, std::string_view bytes) {
+    check.begin_file();
+    check.add(bytes_of(bytes));
+    check.end_file();
+  };
+  auto checked = PayloadCheck::of(torrent);
+  REQUIRE(checked);
+  std::vector<std::size_t> judged;
+  for (auto const& file : files) {
+    feed(checked.value(), file.bytes);
+    judged.push_back(checked.value().judged());
+  }
+  CHECK(judged == std::vector<std::size_t>{0, 0, 2, 3});  // the last of them ends in a piece that is not whole
+  CHECK(checked.value().due() == 4);
+  checked.value().finish();
+  CHECK(checked.value().judged() == 4);
+
+  for (std::size_t const sealed : {0u, 2u}) {
+    for (bool const spoilt : {false, true}) {
+      INFO("sealed " << sealed << (spoilt ? ", another spoilt" : ""));
+      auto check = PayloadCheck::of(torrent).value();
+      for (std::size_t i = 0; i < files.size(); ++i) {
+        std::string bytes = files[i].bytes;
+        if (spoilt && i == 1) bytes[0] = static_cast<char>(bytes[0] ^ 1);
+        if (i != sealed) {
+          feed(check, bytes);
+          continue;
+        }
+        check.begin_file();
+        check.add(bytes_of(std::string_view{bytes}.substr(0, piece)));
+        check.leap(bytes.size() - 2 * piece);
+        check.add(bytes_of(std::string_view{bytes}.substr(bytes.size() - piece)));
+        check.end_file();
+      }
+      auto const& found = check.finish();
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        if (i == sealed) continue;
+        CHECK(found[i].pieces_unchecked == 0);
+        CHECK(found[i].wrong == (spoilt && (i == 1 || i == (sealed == 0 ? 2 : 0))));
+      }
+    }
+  }
 }

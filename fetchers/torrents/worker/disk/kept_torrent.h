@@ -93,6 +93,8 @@ class KeptTorrent {
   void let_go(std::size_t file) { files_.let_go(file); }
   /// A file's SHA-256 as its bytes arrived, once it is whole.
   std::optional<Sha256> digest(std::size_t file) { return frontiers_[file].digest(map_.files()[file].size); }
+  /// So many bytes of it, from its beginning, passed.
+  std::uint64_t reached(std::size_t file) const { return frontiers_[file].passed().next; }
   PieceMap const& map() const { return map_; }
 
  private:
