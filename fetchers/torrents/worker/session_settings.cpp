@@ -39,6 +39,7 @@ void dial_and_never_listen(sp& pack) {
 }
 
 void take_fast(sp& pack) {
+  pack.set_int(sp::tick_interval, 100);  // peers are dialled at ticks: 500 ms was half a second before the first byte
   pack.set_int(sp::out_enc_policy, sp::pe_enabled);
   pack.set_int(sp::in_enc_policy, sp::pe_enabled);
   pack.set_int(sp::max_out_request_queue, 2'000);
