@@ -134,13 +134,15 @@ Result<void> Acquisitions::add_to_swarm(std::string const& job) {
   running->paused = running->chosen = false;
   running->metadata_in_worker = running->job.torrent.has_value();
   running->job.left = files_that_left(*running);
+  running->left_bytes = 0;
   auto added = running->lane.swarm->add(running->job);
   if (added || added.error().code == Code::io) return ok();  // io: the worker is gone, and its Ended is on the way
   return finish(job, {"refused_limits", line(added.error()), 0, 0});
 }
 
 bool Acquisitions::is_sealed(Running const& running, std::size_t index) {
-  return running.intake.sealed.contains(index) ||
+  if (running.intake.sealed.contains(index)) return true;
+  return !running.sealed_before.empty() &&
          running.sealed_before.contains(hex(bytes_of(running.metainfo->files[index].path_bytes)));
 }
 

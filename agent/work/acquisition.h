@@ -140,8 +140,10 @@ class Acquisitions {
     unsigned turns = 0;                   // slots that it gave back without a byte
     std::int64_t last_byte_us = 0;        // or the beginning of its slot
     std::int64_t in_vain_us = 0;          // time in slots without a byte, those before this one
-    std::uint64_t staged_bytes = 0;       // of its payload, for which the disk has given the room
-    std::optional<std::string> waits{};   // for a slot, told in the log: why
+    std::uint64_t staged_bytes = 0;       // of its payload that is not sealed, for which the disk has given the room
+    std::uint64_t left_bytes = 0;         // sealed, of what its worker counts as downloaded
+    std::optional<std::int64_t> staging_measured_us{};
+    std::optional<std::string> waits{};  // for a slot, told in the log: why
     std::optional<std::int64_t> no_room_since_us{};
     bool metadata_in_worker = false;  // the worker that lives has it
     bool chosen = false;              // and was told which files
@@ -183,6 +185,7 @@ class Acquisitions {
   std::set<std::string> lookups_to_begin() const;
   Result<void> let_wait(Running& running, std::string why);
   Result<void> let_wait_for_room(Running& running, std::string const& why);
+  void measure_staging();
   std::optional<std::string> no_room_beside_others(Running const& running) const;
   std::optional<std::string> no_room_for_the_rest(Running const& running) const;
   std::set<std::string> lent_slots() const;

@@ -174,7 +174,8 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
   if (event.downloaded != running->progress.downloaded || event.state == "checking")
     running->last_byte_us = session_.clock().boot_us();
   running->progress = event;
-  running->staged_bytes = std::max(running->staged_bytes, event.downloaded);
+  running->staged_bytes =
+      std::max(running->staged_bytes, event.downloaded - std::min(event.downloaded, running->left_bytes));
   return ok();
 }
 

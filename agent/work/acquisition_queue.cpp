@@ -9,10 +9,17 @@
 #include <tuple>
 
 #include "agent/work/acquisition.h"
+#include "agent/work/staging.h"
 
 namespace impound::agent {
 
 using evidence::EntryDraft;
+
+namespace {
+
+constexpr std::int64_t measured_every_us = 5'000'000;  // staging of many files takes its time
+
+}  // namespace
 
 std::uint64_t Acquisitions::files_left_out(Running const& running) {
   auto const left = [](std::string const& why) { return !why.empty(); };
@@ -156,6 +163,7 @@ Result<void> Acquisitions::give_slots() {
     Running& running = running_.at(id);
     if (why.empty() && active.size() >= settings_.active_torrents_max)
       why = "torrents.max_active is " + std::to_string(settings_.active_torrents_max);
+    if (why.empty() && (no_room_beside_others(running) || no_room_for_the_rest(running))) measure_staging();
     if (why.empty()) why = no_room_beside_others(running).value_or("");
     if (!why.empty()) {
       IMPOUND_CHECK(let_wait(running, why));
@@ -185,6 +193,17 @@ std::set<std::string> Acquisitions::lent_slots() const {
 std::uint64_t Acquisitions::bytes_to_come(Running const& running) {
   std::uint64_t const wanted = wanted_bytes(running);
   return wanted - std::min(wanted, running.staged_bytes);
+}
+
+/// What was downloaded says too little of the room that is taken: a large file has all of its own from its first byte.
+void Acquisitions::measure_staging() {
+  std::int64_t const now = session_.clock().boot_us();
+  for (auto& [id, running] : running_) {
+    if (!running.slot && !begun_before(running)) continue;
+    if (running.staging_measured_us && now - *running.staging_measured_us < measured_every_us) continue;
+    running.staging_measured_us = now;
+    running.staged_bytes = staged_bytes(session_.disk(), staging_of(running));
+  }
 }
 
 /// What is promised to the others is not free, though it still is on the disk: judged before the first byte comes.

@@ -241,6 +241,8 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
     }
     ++intake.files;
     intake.bytes += of[i]->size;
+    running.left_bytes += of[i]->size;
+    running.staged_bytes -= std::min(running.staged_bytes, of[i]->size);
     intake.sealed.emplace(of[i]->index, *file.sha256);
     Json const line_of_file =
         file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text());

@@ -232,6 +232,48 @@ def test_room_that_is_promised_to_one_torrent_is_not_given_to_the_next(world):
     sound(world)
 
 
+def limited_room(world, disk, room, more=""):
+    return world.settings(f"{more}[limits]\ndisk_reserve = {shutil.disk_usage(disk).free - room}\n")
+
+
+def test_room_for_what_is_still_to_come_is_not_given_away_when_the_rest_is_sealed(world):
+    """A torrent of small files: each gets its room when it comes, and leaves the staging folder when it is whole."""
+    disk = world.on_small_disk("64m")
+    for number in range(20):
+        harness.write_bytes(world.folder / "many" / "many" / f"{number:02}.eml", 700_000, f"many{number}")
+    harness.write_bytes(world.folder / "one" / "one.bin", 7_000_000, "one")
+    many = peers.make_torrent(world, world.folder / "many" / "many", "v1", piece_size=64 << 10)
+    one = peers.make_torrent(world, world.folder / "one" / "one.bin", "v1", piece_size=64 << 10)
+    words = ["fetch", many.path, one.path, "--peer", peers.seeder(world, many, world.folder / "many", rate=3 << 20).address,
+             "--peer", peers.seeder(world, one, world.folder / "one", host="127.0.0.3").address]
+    world.init()
+    done = world.impound(*words, "--config", limited_room(world, disk, 19_000_000), code=1)
+    results = world.of_kind("acquisition.result")
+    assert [result["body"].get("reason") for result in results] == [None, "disk_full"], (results, done)
+    assert results[1]["body"]["downloaded_payload_bytes"] == 0, results
+    sound(world)
+
+
+def test_a_large_file_that_has_its_room_needs_it_once(world):
+    disk = world.on_small_disk("64m")
+    harness.write_bytes(world.folder / "large" / "large.bin", 12_000_000, "large")
+    harness.write_bytes(world.folder / "other" / "other.bin", 3_000_000, "other")
+    large = peers.make_torrent(world, world.folder / "large" / "large.bin", "v1", piece_size=64 << 10)
+    other = peers.make_torrent(world, world.folder / "other" / "other.bin", "v1", piece_size=64 << 10)
+    slow = peers.seeder(world, large, world.folder / "large", rate=1 << 20)
+    fast = peers.seeder(world, other, world.folder / "other", host="127.0.0.3")
+    world.init()
+    settings = limited_room(world, disk, 22_000_000, '[torrents]\nmax_active = 1\nturn = "2s"\n')
+    fetch = world.start_impound("fetch", large.path, other.path, "--peer", slow.address, "--peer", fast.address, "--config", settings)
+    harness.wait_until(world.under_way, 30, "the first bytes")
+    slow.running.process.send_signal(signal.SIGSTOP)
+    harness.wait_until(lambda: world.of_kind("acquisition.result"), 60, "the other torrent, in the turn of the large one")
+    slow.running.process.send_signal(signal.SIGCONT)
+    assert fetch.wait(90) == 0, fetch.output()
+    assert "it still needs" not in fetch.output(), fetch.output()
+    sound(world)
+
+
 def test_selections_that_make_no_sense_are_refused(world):
     for wrong in ('include = [""]', "max_active = 0", "max_active = 1000", "max_lookups = 0", "max_lookups = 1001", 'turn = "soon"', 'exclude = "x"', 'include = ["' + "x" * 201 + '"]'):
         done = world.refused(2, "fetch", "0" * 40, "--config", world.settings(f"[torrents]\n{wrong}\n"))
