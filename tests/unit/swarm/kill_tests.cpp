@@ -134,3 +134,50 @@ TEST_CASE("P1: killed within and between batches, a worker's successor goes on f
   MESSAGE("killed " << kills << " times; pieces of 256 KiB read again by the last successor: at most " << rechecked_most
                     << ", taken from the journal " << from_journal);
 }
+
+TEST_CASE("P1: two magnets of one hybrid go on over what an earlier worker left of it") {
+  if (!have_peers()) return;
+  World world;
+  auto const large = random_bytes(120'000'000, 3);
+  write_file(world.folder() / "payload" / "large.bin", large);
+  auto const torrent = world.torrent("hybrid", {"--piece-size", std::to_string(256u << 10)});
+  auto const seed = world.seed(torrent, {"--rate", "50000000"});
+  for (bool const by_v1 : {true, false}) {
+    INFO("the earlier worker had it by " << (by_v1 ? "v1" : "v2"));
+    auto older = world.job(torrent, {seed});
+    older.id = older.folder = by_v1 ? "older-v1" : "older-v2";
+    by_v1 ? older.hashes.v2.reset() : older.hashes.v1.reset();
+    auto const journal = world.staging() / older.folder / "journal";
+    {
+      auto swarm = world.swarm();
+      REQUIRE(swarm->add(older));
+      auto const heard = listen(*swarm, 60s, [&](SwarmEvent const&) {
+        std::error_code missing;
+        // What was begun makes a few KiB: these are hashes of what a batch has brought to the medium.
+        if (auto const size = std::filesystem::file_size(journal, missing); missing || size < 100'000) return false;
+        ::kill(swarm->worker(), SIGKILL);
+        return true;
+      });
+      REQUIRE_FALSE(heard.done);
+    }
+    auto younger = world.job(torrent, {seed});
+    younger.id = younger.folder = "younger";
+    by_v1 ? younger.hashes.v1.reset() : younger.hashes.v2.reset();
+    older.peers = {operators_peer("127.0.0.1", closed_port())};
+    auto swarm = world.swarm();
+    REQUIRE(swarm->add(older));
+    REQUIRE(swarm->add(younger));
+    auto heard = listen(*swarm, 60s);
+    REQUIRE(heard.failed);
+    CHECK(heard.failed->job == younger.id);
+    CHECK(heard.failed->reason == "cancelled");
+    if (!heard.done) heard = listen(*swarm, 60s);
+    REQUIRE(heard.done);
+    CHECK(heard.done->job == older.id);
+    CHECK(heard.done->pieces_from_journal >= 150);
+    CHECK(heard.done->downloaded_payload < large.size());
+    REQUIRE(heard.files.size() == 1);
+    CHECK(heard.files[0].sha256 == sha256(bytes_of(large)));
+    CHECK(contents(world.staging() / older.folder / heard.files[0].staged_path) == large);
+  }
+}
