@@ -154,7 +154,8 @@ void add_missing_files(Shown const& shown_one, Disk& vault, Json& files) {
                      {"path_hex", text_field(line, "path_hex").value_or("")},
                      {"size", count_field(line, "size").value_or(0)},
                      {"sealed", false}});
-    if (line.contains("part")) files.back()["part"] = line["part"];
+    for (char const* const key : {"part", "left_out", "symlink", "symlink_hex"})
+      if (line.contains(key)) files.back()[key] = line[key];
   }
 }
 
@@ -186,13 +187,15 @@ void print_acquisition(Json const& json) {
               json.contains("reason") ? field("reason").c_str() : "");
   std::printf("uploaded     %llu payload bytes\n",
               static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
-  for (Json const& file : json["files"])
-    std::printf("%s  %12llu  %s%s\n",
-                text_field(file, "sha256")
-                    .value_or(std::string(22, ' ') + "not there, not sealed" + std::string(21, ' '))
-                    .c_str(),
+  for (Json const& file : json["files"]) {
+    auto const target = text_field(file, "symlink");
+    std::string const missing = target ? "symbolic link, never created" : "not there, not sealed";
+    std::printf("%-64s  %12llu  %s%s%s\n",
+                text_field(file, "sha256").value_or(std::string((64 - missing.size()) / 2, ' ') + missing).c_str(),
                 static_cast<unsigned long long>(count_field(file, "size").value_or(0)),
-                shown(text_field(file, "path").value_or("")).c_str(), erased_text(file).c_str());
+                shown(text_field(file, "path").value_or("")).c_str(), erased_text(file).c_str(),
+                target ? (" -> " + shown(*target)).c_str() : "");
+  }
 }
 
 Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, bool json) {

@@ -20,8 +20,13 @@ constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to lo
 }  // namespace
 
 std::uint64_t Acquisitions::payload_files(fetchers::Metainfo const& metainfo) {
-  auto const payload = [](fetchers::TorrentFile const& file) { return !file.pad; };
+  auto const payload = [](fetchers::TorrentFile const& file) { return file.payload(); };
   return static_cast<std::uint64_t>(std::count_if(metainfo.files.begin(), metainfo.files.end(), payload));
+}
+
+std::uint64_t Acquisitions::symbolic_links(fetchers::Metainfo const& metainfo) {
+  auto const link = [](fetchers::TorrentFile const& file) { return file.symlink; };
+  return static_cast<std::uint64_t>(std::count_if(metainfo.files.begin(), metainfo.files.end(), link));
 }
 
 Acquisitions::Acquisitions(Session& session, Settings const& settings, fetchers::AddressPolicy const& policy,
@@ -317,10 +322,10 @@ std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(Running
     return std::pair{"refused_limits", "the torrent has " + std::to_string(metainfo.files.size()) +
                                            " files, torrents.max_files is " +
                                            std::to_string(settings_.torrent_files_max)};
-  if (std::any_of(metainfo.files.begin(), metainfo.files.end(), [](auto const& file) { return file.symlink; }))
-    return std::pair{"refused_limits", "it contains symbolic links, which this version does not take"};
   if (payload_files(metainfo) == 0)
-    return std::pair{"refused_limits", "all its files are padding, or have the name of padding, which is not taken"};
+    return std::pair{
+        "refused_limits",
+        "all its files are padding, or have the name of padding, or are symbolic links: those are not taken"};
   auto const free = session_.disk().free_bytes();
   std::uint64_t const wanted = wanted_bytes(running);
   // What an earlier run left in staging is counted twice here: asking for too much room is the safe side.
@@ -379,6 +384,8 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   running.left_out = why_left_out(running.selection, *running.metainfo);
   if (std::uint64_t const left = files_left_out(running); left > 0)
     terminal_.say("            " + std::to_string(left) + " file(s) are left out by the selection");
+  if (std::uint64_t const links = symbolic_links(*running.metainfo); links > 0)
+    terminal_.say("            " + std::to_string(links) + " symbolic link(s) are recorded, never created");
   if (auto const why = why_not(running)) std::tie(running.refused_reason, running.refused_detail) = *why;
   return ok();
 }

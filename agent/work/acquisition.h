@@ -229,8 +229,9 @@ class Acquisitions {
   static std::string problem_of(Running const& running, fetchers::FileDone const& done);
   static void explain(SwarmPart& ending, Intake const& intake, std::uint64_t files, std::uint64_t files_sealed);
   Result<std::optional<EntryId>> seal_file_list(Running const& running);
-  /// Files of a torrent that are not padding.
+  /// Files of a torrent that are neither padding nor symbolic links.
   static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
+  static std::uint64_t symbolic_links(fetchers::Metainfo const& metainfo);
   /// Those that the selection leaves.
   static std::uint64_t files_left_out(Running const& running);
   /// Has something to do in the worker: metadata to look for, or payload that may come.

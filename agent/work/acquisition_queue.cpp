@@ -22,8 +22,10 @@ constexpr std::int64_t measured_every_us = 5'000'000;  // staging of many files 
 }  // namespace
 
 std::uint64_t Acquisitions::files_left_out(Running const& running) {
-  auto const left = [](std::string const& why) { return !why.empty(); };
-  return static_cast<std::uint64_t>(std::count_if(running.left_out.begin(), running.left_out.end(), left));
+  std::uint64_t files = 0;
+  for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i)
+    if (running.metainfo->files[i].payload() && !running.left_out[i].empty()) ++files;
+  return files;
 }
 
 std::uint64_t Acquisitions::wanted_bytes(Running const& running) {

@@ -31,6 +31,17 @@ Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t
   return one;
 }
 
+/// Where a link leads is a stranger's text, kept as it stands in the torrent.
+Json link_line(fetchers::TorrentFile const& link, std::uint64_t index, std::string const& left_out) {
+  Json one = file_line(link.path_bytes, index, 0, "", "", left_out);
+  if (link.target_bytes.empty()) return one;
+  one["symlink"] = shown(link.target_bytes, 1000);
+  one["symlink_hex"] = hex(bytes_of(link.target_bytes));
+  return one;
+}
+
+std::string text_of_line(Json const& line) { return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
 }  // namespace
 
 /// Trackers are bounded so that the entry stays small; a URL that was never handed over is the worker's invention.
@@ -100,6 +111,8 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (!ending.detail.empty()) body["detail"] = shown(ending.detail, 500);
   if (left_out > 0) body["files_left_out"] = left_out;
   if (!intake.kept_parts.empty()) body["files_in_part"] = intake.kept_parts.size();
+  if (std::uint64_t const links = running.metainfo ? symbolic_links(*running.metainfo) : 0; links > 0)
+    body["symbolic_links"] = links;
   if (file_list) body["file_list"] = file_list->text();
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
@@ -244,9 +257,8 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
     running.left_bytes += of[i]->size;
     running.staged_bytes -= std::min(running.staged_bytes, of[i]->size);
     intake.sealed.emplace(of[i]->index, *file.sha256);
-    Json const line_of_file =
-        file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text());
-    intake.lines += line_of_file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    intake.lines +=
+        text_of_line(file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text()));
   }
   return ok();
 }
@@ -256,8 +268,12 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
   std::string lines = running.intake.lines;
   for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i) {
     fetchers::TorrentFile const& file = running.metainfo->files[i];
+    if (file.symlink) {
+      lines += text_of_line(link_line(file, i, running.left_out[i]));
+      continue;
+    }
     if (file.pad_by_name)
-      lines += file_line(file.path_bytes, i, file.size, "", "", "its name is that of padding").dump() + "\n";
+      lines += text_of_line(file_line(file.path_bytes, i, file.size, "", "", "its name is that of padding"));
     auto const part = running.intake.kept_parts.find(i);
     if (file.pad || (part == running.intake.kept_parts.end() && running.intake.sealed.contains(i))) continue;
     auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
@@ -265,7 +281,7 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
                    ? file_line(file.path_bytes, i, file.size, "", "", running.left_out[i])
                    : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
     if (part != running.intake.kept_parts.end()) one["part"] = part->second;
-    lines += one.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    lines += text_of_line(one);
   }
   if (lines.empty()) return std::optional<EntryId>{};
   EntryId const exhibit = session_.new_id();

@@ -89,8 +89,11 @@ std::vector<std::string> why_left_out(FileSelection const& selection, fetchers::
       for (std::uint64_t i = first; i <= last && i < selected.size(); ++i) selected[i] = true;
   // Numbers that no file has select nothing: then the link is wrong, and everything is taken.
   if (std::find(selected.begin(), selected.end(), true) == selected.end()) selected.assign(selected.size(), true);
-  for (std::size_t i = 0; i < left.size(); ++i)
-    if (!torrent.files[i].pad) left[i] = why(selection, torrent.files[i], selected[i]);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    fetchers::TorrentFile const& file = torrent.files[i];
+    if (file.symlink) left[i] = "symbolic link: recorded, never created";
+    if (file.payload()) left[i] = why(selection, file, selected[i]);
+  }
   return left;
 }
 

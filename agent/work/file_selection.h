@@ -27,7 +27,8 @@ struct FileSelection {
   bool everything() const { return include.empty() && exclude.empty() && !file_bytes_max && select_only.empty(); }
 };
 
-/// Why each file is left, "" for those that are taken; padding is never taken and has "".
+/// Why each file is left, "" for those that are taken. Padding is never taken and has ""; nor is a symbolic link, which
+/// has its reason whatever is selected.
 std::vector<std::string> why_left_out(FileSelection const& selection, fetchers::Metainfo const& torrent);
 
 /// "0,2,4-7" as ranges, both ends included; nothing when it is no such list, or has more than 1,024 parts.

@@ -45,12 +45,29 @@ bool named_as_pad(std::vector<std::string> const& components) {
                      [](std::string const& one) { return one.find("_____padding_file_") != std::string::npos; });
 }
 
+/// BEP 47: a link has no bytes, and may leave its length out.
 Result<std::uint64_t> size_of(BencodeValue const& file) {
+  if (has_attribute(file, 'l')) return 0;
   auto const length = file.find("length");
   auto const size = length ? length->integer() : std::nullopt;
   if (!size || *size < 0 || static_cast<std::uint64_t>(*size) > file_bytes_max)
     return wrong("a file's length is missing or impossible");
   return static_cast<std::uint64_t>(*size);
+}
+
+/// What every kind of torrent says of a file alike.
+Result<TorrentFile> file_of(BencodeValue const& entry, std::vector<std::string> components) {
+  IMPOUND_TRY(size, size_of(entry));
+  TorrentFile file{{}, std::move(components), size, false, has_attribute(entry, 'l')};
+  auto const target = file.symlink ? entry.find("symlink path") : std::nullopt;
+  if (!target) return file;
+  if (target->is_text()) file.target_bytes = target->text();
+  for (auto part = target->is_list() ? target->first() : std::nullopt; part; part = part->next()) {
+    if (!part->is_text()) return wrong("a symbolic link whose target has a part that is no text");
+    file.target_bytes += part->text();
+    if (part->next()) file.target_bytes += '/';
+  }
+  return file;
 }
 
 /// Joins the components, and holds them against the limits.
@@ -96,8 +113,7 @@ Result<std::vector<TorrentFile>> v1_files(BencodeValue const& info, std::string 
   std::vector<TorrentFile> files;
   auto const list = info.find("files");
   if (!list) {
-    IMPOUND_TRY(size, size_of(info));
-    TorrentFile file{{}, {name}, size, false, has_attribute(info, 'l')};
+    IMPOUND_TRY(file, file_of(info, {name}));
     IMPOUND_CHECK(set_path(file, limits));
     files.push_back(std::move(file));
     return files;
@@ -105,9 +121,8 @@ Result<std::vector<TorrentFile>> v1_files(BencodeValue const& info, std::string 
   if (!list->is_list() || !list->first()) return wrong("no files");
   for (auto entry = list->first(); entry; entry = entry->next()) {
     if (!entry->is_dict()) return wrong("a file that is no dict");
-    IMPOUND_TRY(size, size_of(*entry));
     IMPOUND_TRY(components, components_of(*entry, name));
-    TorrentFile file{{}, std::move(components), size, false, has_attribute(*entry, 'l')};
+    IMPOUND_TRY(file, file_of(*entry, std::move(components)));
     bool const marked = has_attribute(*entry, 'p');
     file.pad_by_name = !marked && named_as_pad(file.components);
     file.pad = marked || file.pad_by_name;
@@ -120,20 +135,18 @@ Result<std::vector<TorrentFile>> v1_files(BencodeValue const& info, std::string 
 /// A v2 file's own dict, under the empty key.
 Result<TorrentFile> v2_file(BencodeValue const& entry, std::vector<std::string> components, PieceRoots& roots,
                             std::uint64_t piece_length) {
-  IMPOUND_TRY(size, size_of(entry));
+  IMPOUND_TRY(file, file_of(entry, std::move(components)));
   if (has_attribute(entry, 'p')) return wrong("a v2 file with the pad attribute");
-  bool const symlink = has_attribute(entry, 'l');
-  std::optional<Sha256> pieces_root;
   auto const root = entry.find("pieces root");
-  if (size > 0 && !symlink) {
+  if (file.size > 0) {
     if (!root || root->text().size() != Sha256::size) return wrong("a v2 file without pieces root");
     Sha256 digest;
     std::copy_n(bytes_of(root->text()).begin(), Sha256::size, digest.bytes.begin());
     if (digest == Sha256{}) return wrong("a v2 file whose pieces root is zero");
-    if (size > piece_length) roots[digest] = (size + piece_length - 1) / piece_length;
-    pieces_root = digest;
+    if (file.size > piece_length) roots[digest] = (file.size + piece_length - 1) / piece_length;
+    file.pieces_root = digest;
   }
-  return TorrentFile{{}, std::move(components), size, false, symlink, pieces_root};
+  return file;
 }
 
 /// Walks a file tree in the order of its bytes, without recursion (bencode's depth is bounded anyway).
@@ -187,7 +200,8 @@ bool same_files(std::vector<TorrentFile>& v1, std::vector<TorrentFile> const& v2
   while (true) {
     while (a != v1.end() && a->pad) ++a;
     if (a == v1.end() || b == v2.end()) return a == v1.end() && b == v2.end();
-    if (a->components != b->components || a->size != b->size || a->symlink != b->symlink) return false;
+    if (a->components != b->components || a->size != b->size) return false;
+    if (a->symlink != b->symlink || a->target_bytes != b->target_bytes) return false;
     a->pieces_root = b->pieces_root;
     ++a;
     ++b;

@@ -2,9 +2,10 @@
 //
 // v1 (BEP 3), v2 (BEP 52) and hybrids of both. The info-hashes are computed over the info dict's own bytes as they
 // stand in the file, never over a re-encoding. Names are raw bytes: they may be any bytes at all, and are no paths to
-// open. Refused with a named reason: damaged bencode, names that climb ("..", ".", a '/' or NUL inside), sizes that do
-// not add up to the pieces, v1 and v2 parts that describe different files, anything beyond the limits. Bytes behind the
-// outermost dict (a newline) are allowed, as every client allows them.
+// open. What a symbolic link points to may be anything, too, and nobody follows it. Refused with a named reason:
+// damaged bencode, names that climb ("..", ".", a '/' or NUL inside), sizes that do not add up to the pieces, v1 and v2
+// parts that describe different files, anything beyond the limits. Bytes behind the outermost dict (a newline) are
+// allowed, as every client allows them.
 //
 // Any thread; no state.
 #pragma once
@@ -40,9 +41,12 @@ struct TorrentFile {
   std::vector<std::string> components;  // the same, one by one
   std::uint64_t size = 0;
   bool pad = false;                     // BEP 47 attribute p, or BitComet's name for it
-  bool symlink = false;                 // BEP 47 attribute l
+  bool symlink = false;                 // BEP 47 attribute l; it has no bytes
   std::optional<Sha256> pieces_root{};  // BEP 52; absent in v1 alone and for an empty file
   bool pad_by_name = false;             // by that name alone: it may hide something, and libtorrent does not take it
+  std::string target_bytes{};           // of a link, as it stands there, parts joined by '/': for the record alone
+
+  bool payload() const { return !pad && !symlink; }
 };
 
 struct Metainfo {

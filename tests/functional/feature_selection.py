@@ -274,6 +274,36 @@ def test_a_large_file_that_has_its_room_needs_it_once(world):
     sound(world)
 
 
+def test_symbolic_links_are_recorded_and_never_made(world):
+    """As libtorrent makes them of a folder with links, each kind of torrent."""
+    world.init()
+    for number, kind in enumerate(("v1", "v2", "hybrid")):
+        seeded = world.folder / f"seeded-{kind}"
+        for name, size in (("sub/a.eml", 40_000), ("z.eml", 20_000)):
+            harness.write_bytes(seeded / kind / name, size, kind + name)
+        truth = harness.tree(seeded)
+        (seeded / kind / "link").symlink_to("sub/a.eml")
+        (seeded / kind / "folder").symlink_to("sub")
+        torrent = peers.make_torrent(world, seeded / kind, kind, symlinks=True)
+        peer = peers.seeder(world, torrent, seeded, host=f"127.0.0.{number + 2}")
+        done = world.impound("fetch", torrent.magnet(), "--peer", peer.address)
+        assert "complete" in done.out and "2 of 2 file(s)" in done.out and "2 symbolic link(s) are recorded" in done.err, done
+        result = world.of_kind("acquisition.result")[-1]["body"]
+        assert result["state"] == "complete" and result["files"] == result["files_sealed"] == result["symbolic_links"] == 2, result
+        assert "files_left_out" not in result
+        shown = world.show(torrent.v1 or torrent.v2)
+        assert {file["path"]: file["sha256"] for file in shown["files"] if file["sealed"]} == truth, shown
+        links = {file["path"]: (file["symlink"], file["left_out"], file["size"]) for file in shown["files"] if not file["sealed"]}
+        why = "symbolic link: recorded, never created"
+        assert links == {f"{kind}/link": ("sub/a.eml", why, 0), f"{kind}/folder": ("sub", why, 0)}, links
+        again = world.impound("fetch", torrent.magnet())
+        assert "held already" in again.out + again.err, again
+        world.impound("checkout", torrent.v1 or torrent.v2, world.folder / f"out-{kind}")
+        assert not [path for path in (world.folder / f"out-{kind}").rglob("*") if path.is_symlink()]
+    assert not [path for path in world.vault.rglob("*") if path.is_symlink()]
+    sound(world)
+
+
 def test_selections_that_make_no_sense_are_refused(world):
     for wrong in ('include = [""]', "max_active = 0", "max_active = 1000", "max_lookups = 0", "max_lookups = 1001", 'turn = "soon"', 'exclude = "x"', 'include = ["' + "x" * 201 + '"]'):
         done = world.refused(2, "fetch", "0" * 40, "--config", world.settings(f"[torrents]\n{wrong}\n"))

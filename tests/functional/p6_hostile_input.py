@@ -57,6 +57,29 @@ def test_a_hostile_torrent_named_by_a_paste_does_not_stop_the_watch(world):
     assert world.verify()["ok"] is True
 
 
+def test_links_that_lead_elsewhere_are_kept_as_they_stand_in_the_torrent(world):
+    secret = world.folder / "secret"
+    secret.write_text("not to be touched")
+    outside = [part.encode() for part in str(secret).split("/")]  # "" in front: an absolute path
+    targets = [outside, [b".."] * 12 + [b"etc", b"passwd"], [b"self-3"], [b"self-2"], [b"l\xe9tat\x00\x1b[2J\n"], [b"."], [b"x" * 5000]]
+    links = [([b"self-%d" % number], target) for number, target in enumerate(targets)]
+    seeded, torrent, contents = peers.torrent_of_raw_names(world, [b"leak"], [([b"sub", b"a.eml"], 40_000), ([b"self-0x"], 20_000)], links)
+    peer = peers.seeder(world, torrent, seeded)
+    world.init()
+    before = secret.stat()
+    world.impound("fetch", torrent.path, "--peer", peer.address)
+    shown = world.show(torrent.v1)
+    assert shown["state"] == "complete", shown
+    assert {bytes.fromhex(file["path_hex"]): file["sha256"] for file in shown["files"] if file["sealed"]} == contents
+    recorded = {file["path"]: bytes.fromhex(file["symlink_hex"]) for file in shown["files"] if not file["sealed"]}
+    assert recorded == {f"leak/self-{number}": b"/".join(target) for number, target in enumerate(targets)}, recorded
+    printed, texts = world.impound("show", torrent.v1).out, "".join(file["symlink"] for file in shown["files"] if not file["sealed"])
+    assert printed.count("symbolic link, never created") == len(targets) and not set("\x00\x1b") & set(printed + texts) and "\n" not in texts, printed
+    after = secret.stat()
+    assert (before.st_mtime_ns, before.st_ino, before.st_nlink) == (after.st_mtime_ns, after.st_ino, after.st_nlink)
+    assert not [path for path in world.vault.rglob("*") if path.is_symlink()] and world.verify()["ok"] is True
+
+
 def test_the_corpus_of_torrents_good_and_bad_writes_nothing_outside_staging(world):
     """All of them through the real worker: the bad ones are refused before the vault is opened, the others have their result each."""
     corpus = harness.DATA / "torrents"

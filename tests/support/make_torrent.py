@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""make_torrent.py SOURCE OUT.torrent [--version v1|v2|hybrid] [--tracker URL]... [--web-seed URL]... [--piece-size N]
+"""make_torrent.py SOURCE OUT.torrent [--version v1|v2|hybrid] [--tracker URL]... [--web-seed URL]... [--piece-size N] [--symlinks]
 
 Makes a .torrent of a file or folder and prints {"v1","v2","name","magnet"} (hashes as hex, absent ones null)."""
 import argparse
@@ -20,11 +20,13 @@ def main():
     options.add_argument("--web-seed", action="append", default=[])
     options.add_argument("--piece-size", type=int, default=16384)
     options.add_argument("--private", action="store_true")
+    options.add_argument("--symlinks", action="store_true", help="links as links (BEP 47), not what they lead to")
     given = options.parse_args()
     source = os.path.abspath(given.source)
     files = lt.file_storage()
-    lt.add_files(files, source)
-    torrent = lt.create_torrent(files, given.piece_size, FLAGS[given.version])
+    links = lt.create_torrent.symlinks if given.symlinks else 0
+    lt.add_files(files, source, lambda path: True, links)
+    torrent = lt.create_torrent(files, given.piece_size, FLAGS[given.version] | links)
     torrent.set_priv(given.private)
     for url in given.tracker:
         torrent.add_tracker(url)

@@ -53,7 +53,7 @@ def fresh(world, name):
     return world.folder / f"{len(os.listdir(world.folder))}-{name}"
 
 
-def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private=False):
+def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private=False, symlinks=False):
     """A v1, v2 or hybrid torrent of a file or folder."""
     harness.need_module("libtorrent")
     path = fresh(world, "made.torrent")
@@ -62,26 +62,30 @@ def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private
         words += ["--tracker", url]
     if private:
         words.append("--private")
+    if symlinks:
+        words.append("--symlinks")
     ended = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended
     return Torrent(path, json.loads(ended.stdout))
 
 
-def torrent_of_raw_names(world, folder, files):
-    """A v1 torrent with names of any bytes, written by hand: (what a libtorrent seeder has it under, torrent, {path: SHA-256})."""
+def torrent_of_raw_names(world, folder, files, links=()):
+    """A v1 torrent with names of any bytes, written by hand: (what a libtorrent seeder has it under, torrent, {path: SHA-256}).
+    `links`: paths with the parts of what they point to."""
     harness.need_module("libtorrent")
     import libtorrent
     payload = [(path, os.urandom(size)) for path, size in files]
     joined = b"".join(content for _, content in payload)
     pieces = b"".join(hashlib.sha1(joined[at:at + 16384]).digest() for at in range(0, len(joined), 16384))
     info = {b"name": folder[0], b"piece length": 16384, b"pieces": pieces,
-            b"files": [{b"length": len(content), b"path": path} for path, content in payload]}
+            b"files": [{b"attr": b"l", b"length": 0, b"path": path, b"symlink path": target} for path, target in links]
+                      + [{b"length": len(content), b"path": path} for path, content in payload]}
     path = fresh(world, "raw-names.torrent")
     path.write_bytes(libtorrent.bencode({b"info": info}))
     seeded = fresh(world, "raw-names")
     under = libtorrent.torrent_info(str(path)).files()
     for index, (_, content) in enumerate(payload):
-        file = seeded / under.file_path(index)
+        file = seeded / under.file_path(len(links) + index)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
     torrent = Torrent(path, {"v1": hashlib.sha1(libtorrent.bencode(info)).hexdigest()})

@@ -2,8 +2,9 @@
 // to a peer (disk/kept_torrent does the work; this is libtorrent's side of it).
 //
 // Every file of a torrent is stored under its number, "000042", straight in the job's folder: no name from a torrent,
-// no folder, no over-long or duplicate name reaches the disk; what the names were is told beside it. A torrent with
-// symbolic links or with too many files is given an error before its first file is made.
+// no folder, no over-long or duplicate name reaches the disk; what the names were is told beside it. A symbolic link
+// has no bytes, so nothing is ever made for it. A torrent with too many files is given an error before its first is
+// made.
 //
 // A block is written and hashed on libtorrent's thread, which never waits for the medium: batches of 64 MiB or 5 s are
 // synced on a thread of their own (disk/sync_thread), and the journal follows them. When that thread is two batches

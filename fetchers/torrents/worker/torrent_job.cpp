@@ -17,7 +17,7 @@ std::optional<std::vector<WantedFile>> wanted_files(lt::file_storage const& engi
     if (engine.pad_file_at(index) && !our_pad) continue;
     if (ours == files.size() || engine.file_size(index) != static_cast<std::int64_t>(files[ours].size))
       return std::nullopt;
-    if (!our_pad) wanted.push_back({index, ours, false});
+    if (files[ours].payload()) wanted.push_back({index, ours, false});
     ++ours;
   }
   if (ours != files.size()) return std::nullopt;
@@ -28,9 +28,6 @@ std::optional<std::string> beyond_limits(Metainfo const& torrent, SwarmLimits co
   if (limits.payload_bytes_max && torrent.total_bytes > *limits.payload_bytes_max) {
     return "its " + std::to_string(torrent.total_bytes) + " bytes are more than the limit of " +
            std::to_string(*limits.payload_bytes_max);
-  }
-  for (auto const& file : torrent.files) {
-    if (file.symlink) return "it contains symbolic links, which this version does not take";
   }
   return std::nullopt;
 }

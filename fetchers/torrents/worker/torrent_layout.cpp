@@ -6,14 +6,15 @@
 
 #include "evidence/formats/digests.h"
 
+// libtorrent's shared object calls this one instead of its own, as the executable's symbols come first. Its own
+// resolves links, and is cubic in 2.0.8: two thousand of them, each through the next, take it more than a minute, and
+// it runs on metadata from peers before anybody can judge that. Nobody here asks where a link leads.
+void lt::file_storage::sanitize_symlinks() {}
+
 namespace impound::fetchers {
 
 bool acceptable(lt::file_storage const& files, std::uint64_t files_max) {
-  if (static_cast<std::uint64_t>(files.num_files()) > 2 * files_max) return false;
-  for (auto const index : files.file_range()) {
-    if (files.file_flags(index) & lt::file_storage::flag_symlink) return false;
-  }
-  return true;
+  return static_cast<std::uint64_t>(files.num_files()) <= 2 * files_max;
 }
 
 PieceMap map_of(lt::file_storage const& files) {

@@ -12,7 +12,7 @@
 
 namespace impound::fetchers {
 
-/// No symbolic links, and not more files than that (pad files aside).
+/// Not more files than that (pad files aside).
 bool acceptable(lt::file_storage const& files, std::uint64_t files_max);
 PieceMap map_of(lt::file_storage const& files);
 /// Of the layout and the info-hash: another torrent's journal is never taken for this one's.

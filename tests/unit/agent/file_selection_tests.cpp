@@ -84,6 +84,13 @@ TEST_CASE("padding is never taken and needs no reason") {
   CHECK(why_left_out({{"*.eml"}, {}}, torrent)[3].empty());
 }
 
+TEST_CASE("a symbolic link is never taken and says so, whatever is selected") {
+  auto torrent = dump();
+  torrent.files[3].symlink = true;
+  for (FileSelection const& selection : {FileSelection{}, FileSelection{{"*.eml"}, {}}})
+    CHECK(why_left_out(selection, torrent)[3] == "symbolic link: recorded, never created");
+}
+
 TEST_CASE("a selection stands in the attempt and reads back from it") {
   FileSelection const asked{{"*.eml"}, {"x*"}, 5, "0-2"};
   Json const logged = selection_json(asked);

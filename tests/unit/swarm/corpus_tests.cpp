@@ -19,7 +19,6 @@ std::string const folder = std::string{TEST_DATA} + "/torrents/";
 struct Sent {
   std::string file;
   bool readable = false;  // by our own reader, which the agent asks before the worker is
-  bool symlinks = false;
 };
 
 /// How the worker ended each job, by its id.
@@ -60,9 +59,7 @@ TEST_CASE("P6: the worker takes the corpus with the verdict each deserves, and m
     job.id = job.folder = id;
     job.torrent = bytes;
     job.choose_files = false;
-    bool const links = torrent && std::any_of(torrent.value().files.begin(), torrent.value().files.end(),
-                                              [](TorrentFile const& one) { return one.symlink; });
-    sent[id] = {file, static_cast<bool>(torrent), links};
+    sent[id] = {file, static_cast<bool>(torrent)};
     REQUIRE(swarm->add(job));
   }
   auto const ended = endings(*swarm, sent.size());
@@ -70,9 +67,7 @@ TEST_CASE("P6: the worker takes the corpus with the verdict each deserves, and m
   for (auto const& [id, one] : sent) {
     INFO(one.file << " ended with " << ended.at(id));
     ++counts[ended.at(id)];
-    if (one.symlinks)
-      CHECK(ended.at(id) == "refused_limits");
-    else if (one.readable)
+    if (one.readable)
       CHECK(ended.at(id) == "no_peers");  // taken, and then nobody has it
     else
       CHECK((ended.at(id) == "metadata_refused" || ended.at(id) == "refused_limits"));

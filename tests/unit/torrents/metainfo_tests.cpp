@@ -129,7 +129,7 @@ TEST_CASE("a hybrid is read as v1 lists it, with both hashes and its pad files")
   CHECK(std::count_if(torrent.files.begin(), torrent.files.end(), [](auto const& file) { return file.pad; }) == 8);
 }
 
-TEST_CASE("pad files are known by attribute and by BitComet's name, symbolic links are flagged") {
+TEST_CASE("pad files are known by attribute and by BitComet's name") {
   auto const sample = read_torrent(contents(folder + "arvidn/sample.torrent"), MetainfoLimits{}).value();
   CHECK(sample.files.at(1).pad);
   CHECK(sample.total_bytes == 45);
@@ -143,9 +143,70 @@ TEST_CASE("pad files are known by attribute and by BitComet's name, symbolic lin
   // Anything may hide under other names: these are files.
   CHECK_FALSE(custom("17:.____padding_file1:0", "1:n").files.at(1).pad);
   CHECK_FALSE(sample.files.at(1).pad_by_name);
+}
+
+TEST_CASE("symbolic links have no bytes and keep their target as it stands there") {
   auto const links = read_torrent(contents(folder + "arvidn/symlink2.torrent"), MetainfoLimits{}).value();
   CHECK(links.files.at(0).symlink);
+  CHECK(links.files.at(0).target_bytes == "Versions/A/SDL2");
+  CHECK_FALSE(links.files.at(0).payload());
   CHECK_FALSE(links.files.at(1).symlink);
+  auto const v1 = [](std::string const& link) {
+    return read_info_dict("d5:filesld6:lengthi1e4:pathl1:aeed" + link +
+                              "e"
+                              "e4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
+                          MetainfoLimits{});
+  };
+  auto const v2 = [](std::string const& link) {
+    return read_info_dict("d9:file treed1:ad0:d6:lengthi1e11:pieces root32:" + std::string(32, 'r') + "ee4:linkd0:d" +
+                              link + "eee12:meta versioni2e4:name1:n12:piece lengthi16384ee",
+                          MetainfoLimits{});
+  };
+  struct Link {
+    std::string written;
+    std::string target;
+  };
+  using namespace std::string_literals;
+  for (auto const& [written, target] : std::vector<Link>{
+           {"12:symlink pathl2:..2:..3:etc6:passwde", "../../etc/passwd"},
+           {"12:symlink pathl0:3:etc6:passwde", "/etc/passwd"},
+           {"12:symlink pathl4:linke", "link"},
+           {"12:symlink pathl3:\xff/\0e"s, "\xff/\0"s},
+           {"12:symlink path2:..", ".."},  // no list: libtorrent takes it for none
+           {"12:symlink pathle", ""},
+           {"", ""},
+       }) {
+    for (std::string const length : {"6:lengthi0e", "", "6:lengthi70000e"}) {
+      INFO(length << written);
+      for (auto const& torrent :
+           {v1("4:attr1:l" + length + "4:pathl4:linke" + written), v2("4:attr1:l" + length + written)}) {
+        REQUIRE_MESSAGE(torrent, torrent.error().what);
+        auto const& link = torrent.value().files.at(1);
+        CHECK(link.path_bytes == "n/link");
+        CHECK(link.symlink);
+        CHECK(link.size == 0);
+        CHECK(link.target_bytes == target);
+        CHECK(torrent.value().total_bytes == 1);
+      }
+    }
+  }
+  CHECK(v1("4:attr1:l4:pathl4:linke12:symlink pathli1ee").error().what.find("no text") != std::string::npos);
+  auto const padding = v1("4:attr2:lp6:lengthi9e4:pathl4:linke12:symlink pathl1:ae").value();
+  CHECK((padding.files.at(1).symlink && padding.files.at(1).pad && padding.files.at(1).size == 0));
+}
+
+TEST_CASE("a hybrid whose link leads elsewhere in v2 is two torrents in one") {
+  auto const read = [](std::string const& v1_target, std::string const& v2_target) {
+    return read_info_dict(
+        "d9:file treed1:ad0:d6:lengthi1e11:pieces root32:" + std::string(32, 'r') +
+            "ee4:linkd0:d4:attr1:l6:lengthi0e12:symlink pathl" + string_of(v2_target) +
+            "eeee5:filesld6:lengthi1e4:pathl1:aeed4:attr1:l6:lengthi0e4:pathl4:linke12:symlink pathl" +
+            string_of(v1_target) +
+            "eee12:meta versioni2e4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
+        MetainfoLimits{});
+  };
+  REQUIRE_MESSAGE(read("a", "a"), read("a", "a").error().what);
+  CHECK(read("a", "b").error().what.find("different files") != std::string::npos);
 }
 
 TEST_CASE("trackers and web seeds are gathered, each once") {
