@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
@@ -27,6 +30,20 @@ char const* const to_line = "exec \"$0\" \"$@\" >&3";
 bool set(char const* name, char const* value) {
   char const* const there = std::getenv(name);
   return there != nullptr && std::string_view{there} == value;
+}
+
+/// A network of this test program's own: the peers of one call whoever listens at 127.0.0.1, and tests run side by
+/// side. Without the right to it, everybody is in one.
+void have_own_network() {
+  static bool const done = [] {
+    if (::unshare(CLONE_NEWNET) != 0) return false;
+    Descriptor const socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    ifreq loopback{{"lo"}, {}};
+    loopback.ifr_flags = IFF_UP | IFF_RUNNING;
+    REQUIRE(::ioctl(socket.number(), SIOCSIFFLAGS, &loopback) == 0);
+    return true;
+  }();
+  if (!done) MESSAGE("not root: the loopback network is shared with other programs");
 }
 
 }  // namespace
@@ -108,6 +125,7 @@ nlohmann::json Program::stop(char const* key) {
 }
 
 World::World() {
+  have_own_network();
   auto const pattern = (std::filesystem::temp_directory_path() / "impound-swarm-XXXXXX").string();
   std::string name = pattern;
   REQUIRE(::mkdtemp(name.data()) != nullptr);
