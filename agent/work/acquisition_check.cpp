@@ -1,5 +1,7 @@
 // What the worker downloaded, held against the torrent's hashes by the agent itself, before anything of it is sealed.
 // See acquisition.h.
+#include <limits>
+
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
@@ -9,7 +11,7 @@ namespace impound::agent {
 
 namespace {
 
-constexpr std::uint64_t read_at_a_time = 256u << 20;  // of a file that still comes; then the workers are heard again
+constexpr std::uint64_t read_at_a_time = 256u << 20;  // while more comes; then the workers are heard again
 
 /// Gives the file's bytes from `at` to `to` to the check, as many as there are, and moves `at` behind them. Files of a
 /// strange kind are not read.
@@ -28,17 +30,18 @@ Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string c
   return ok();
 }
 
-/// `count` bytes from `at`, to the check.
-Result<void> read_part(fetchers::PayloadCheck& check, DiskFile& file, std::uint64_t at, std::uint64_t count) {
+/// Gives `count` bytes from `at` to the check; fewer where they cannot be read.
+std::uint64_t read_part(fetchers::PayloadCheck& check, DiskFile& file, std::uint64_t at, std::uint64_t count) {
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(count, 1u << 20)));
-  while (count > 0) {
-    IMPOUND_TRY(got, file.read(at, std::span{buffer}.first(std::min<std::size_t>(buffer.size(), count))));
-    if (got == 0) break;
-    check.add(Bytes{buffer}.first(got));
-    at += got;
-    count -= got;
+  std::uint64_t given = 0;
+  while (given < count) {
+    auto const got =
+        file.read(at + given, std::span{buffer}.first(std::min<std::size_t>(buffer.size(), count - given)));
+    if (!got || got.value() == 0) break;
+    check.add(Bytes{buffer}.first(got.value()));
+    given += got.value();
   }
-  return ok();
+  return given;
 }
 
 }  // namespace
@@ -61,6 +64,7 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
     intake.pieces = fetchers::piece_ranges(torrent);
   }
   fetchers::PayloadCheck& check = *intake.check;
+  std::uint64_t left = rest == Rest::comes ? read_at_a_time : std::numeric_limits<std::uint64_t>::max();
   while (check.due() < torrent.files.size()) {
     std::size_t const index = check.due();
     fetchers::TorrentFile const& file = torrent.files[index];
@@ -71,14 +75,18 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
       IMPOUND_CHECK(read_sealed_edges(running, index));
     } else if (whole != intake.whole.end()) {
       // A byte more than there shall be, so that a longer one is noticed.
-      if (auto const read = read_on(running, whole->second.staged_path, file.size + 1); !read)
-        intake.unreadable.emplace(index, line(read.error()));
+      std::uint64_t const from = intake.read.value_or(0);
+      std::uint64_t const to = from + std::min(left, file.size + 1 - from);
+      auto const read = read_on(running, whole->second.staged_path, to);
+      if (!read) intake.unreadable.emplace(index, line(read.error()));
+      left -= *intake.read - from;
+      if (left == 0) return ok();
       check.end_file();
       intake.read.reset();
     } else if (rest == Rest::comes) {
       auto const there = intake.reached.find(index);
       if (there == intake.reached.end()) return ok();
-      std::uint64_t const to = std::min({there->second.bytes, file.size, intake.read.value_or(0) + read_at_a_time});
+      std::uint64_t const to = std::min({there->second.bytes, file.size, intake.read.value_or(0) + left});
       (void)read_on(running, there->second.staged_path, to);  // what goes wrong shows when it is whole
       return ok();
     } else if (intake.read) {
@@ -125,11 +133,14 @@ Result<void> Acquisitions::read_sealed_edges(Running& running, std::size_t index
   }
   std::uint64_t const edge = std::min(file.size, running.metainfo->piece_length);
   check.begin_file();
-  IMPOUND_CHECK(read_part(check, object.value(), 0, edge));
+  std::uint64_t done = read_part(check, object.value(), 0, edge);
   // What lies between is whole pieces and no more: it ends where the last piece that reaches into the file begins.
   std::uint64_t const tail = std::min(file.size - edge, running.metainfo->piece_length);
-  check.leap(file.size - edge - tail);
-  IMPOUND_CHECK(read_part(check, object.value(), file.size - tail, tail));
+  if (done == edge) {
+    check.leap(file.size - edge - tail);
+    done = file.size - tail + read_part(check, object.value(), file.size - tail, tail);
+  }
+  check.leap(file.size - done);  // of an object that cannot be read whole; `verify` tells of it
   check.end_file();
   return ok();
 }

@@ -15,6 +15,8 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t events_heard_max = 5'000;  // of one worker, at a time
+constexpr std::size_t refusals_max = 1'000;      // of one acquisition, kept as text: a worker may say anything
+constexpr std::size_t parts_max = 1'000;         // each is read, and judged against all of the metadata
 
 std::string does_not_start(fetchers::Ended const& event) {
   return std::string{worker_does_not_start} + shown(event.error_tail, 500);
@@ -182,11 +184,12 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::Progress const& event) {
 Result<void> Acquisitions::on(SwarmLane&, fetchers::FileDone const& event) {
   Running* const running = find(event.job);
   if (running == nullptr) return ok();
-  bool const fits = known(*running, event) && !is_sealed(*running, event.index);
-  if (!fits || !running->intake.whole.emplace(event.index, event).second)
-    running->intake.refused.push_back("the worker announced file " + std::to_string(event.index) + " as " +
-                                      event.path_bytes +
-                                      ", which is not what the metadata says, not chosen, or announced before");
+  Intake& intake = running->intake;
+  bool const fits = known(*running, event) && !is_sealed(*running, event.index) && !intake.parts.contains(event.index);
+  bool const taken = fits && intake.whole.emplace(event.index, event).second;
+  if (!taken && intake.refused.size() < refusals_max)
+    intake.refused.push_back("the worker announced file " + std::to_string(event.index) + " as " + event.path_bytes +
+                             ", which is not what the metadata says, not chosen, or announced before");
   return ok();
 }
 
@@ -203,7 +206,7 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::FilePart const& event) {
   fetchers::TorrentFile const& file = running->metainfo->files[event.index];
   bool const fits = !file.pad && running->left_out[event.index].empty() && file.path_bytes == event.path_bytes &&
                     !is_sealed(*running, event.index) && !running->intake.whole.contains(event.index);
-  if (fits) running->intake.parts.emplace(event.index, event);
+  if (fits && running->intake.parts.size() < parts_max) running->intake.parts.emplace(event.index, event);
   return ok();
 }
 
@@ -264,8 +267,8 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
   std::map<std::string, SwarmPart> over;
   for (auto& [id, running] : running_) {
     if (&running.lane != &lane) continue;
-    // They are announced again; of one that is given up, what its last worker announced is all there will be.
-    if (death.given_up != id) running.intake.whole.clear();
+    // They are announced again; of one that ends here, what its last worker announced is all there will be.
+    if (death.given_up != id && running.refused_reason.empty() && !event.refused) running.intake.whole.clear();
     running.intake.reached.clear();
     running.intake.parts.clear();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;

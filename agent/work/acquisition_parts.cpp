@@ -52,6 +52,7 @@ Result<void> Acquisitions::seal_parts(Running& running) {
   std::vector<evidence::ToSeal> files;
   std::vector<std::uint64_t> of;
   for (auto const& [index, part] : intake.parts) {
+    if (is_sealed(running, index)) continue;  // else its whole bytes would be judged, and speak for the part
     fetchers::TorrentFile const& file = running.metainfo->files[index];
     std::string const path = staging_path(staging_of(running)) + "/" + part.staged_path;
     auto const facts = session_.disk().facts_of(path);

@@ -166,16 +166,27 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
   struct Other {
     std::optional<CaseName> case_name;
     Route const* route;
+    std::uint64_t files;
+    std::uint64_t bytes;
   };
   std::map<EntryId, Other> others;
   for (auto const& [attempt, open] : session_.past().open_acquisitions())
-    if (same_torrent(open.hashes, hashes)) others.emplace(attempt, Other{open.case_name, routes_.find(open.route())});
+    if (same_torrent(open.hashes, hashes)) {
+      Other& other = others.emplace(attempt, Other{open.case_name, routes_.find(open.route()), 0, 0}).first->second;
+      for (auto const& [path_hex, before] : open.sealed) {
+        ++other.files;
+        other.bytes += before.size;
+      }
+    }
   for (auto const& [attempt, other] : others) {
-    Json body{
-        {"state", "failed"}, {"reason", "cancelled"}, {"detail", "another acquisition of this torrent is complete"}};
+    Json body{{"state", other.files > 0 ? "partial" : "failed"},
+              {"reason", "cancelled"},
+              {"detail", "another acquisition of this torrent is complete"}};
     for (char const* count :
          {"files", "files_sealed", "bytes", "bytes_sealed", "downloaded_payload_bytes", "uploaded_payload_bytes"})
       body[count] = 0;
+    body["files_sealed"] = other.files;
+    body["bytes_sealed"] = other.bytes;
     add_hashes(body, hashes);
     IMPOUND_CHECK(session_.recorder().record(
         EntryDraft{"acquisition.result", std::move(body), other.case_name, completed_by, attempt, {}, {}}));

@@ -203,6 +203,17 @@ def test_files_under_other_names_are_not_sealed(world):
     assert len(incidents(world)) == 2
 
 
+def test_junk_is_no_part_of_a_file_that_came_whole(world):
+    torrent = Torrent(world)
+    world.init()
+    replace_worker(world, torrent, "junk_as_a_part_of_a_whole_file")
+    world.impound("fetch", torrent.path, code=None)
+    junk = hashlib.sha256(b"j" * 20_000).hexdigest()
+    assert junk not in json.dumps(world.of_kind("exhibit.sealed")), world.of_kind("exhibit.sealed")
+    assert "files_in_part" not in result_of(world), result_of(world)
+    nothing_false(world, torrent)
+
+
 def test_done_without_any_file_is_not_complete(world):
     refused_file_by_file(world, "done_without_files", 0)
 

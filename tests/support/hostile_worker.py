@@ -240,6 +240,22 @@ def one_file_twice():
     done(given)
 
 
+def junk_as_a_part_of_a_whole_file():
+    """Whichever comes first, the part's bytes are not the torrent's."""
+    hello()
+    given = job()
+    for index, path in enumerate(ORDERS["paths"]):
+        part = {"job": given["job"], "index": index, "path": path.encode(), "staged": f"junk-{index}".encode()}
+        with open(f"{given['folder']}/junk-{index}", "wb") as file:
+            file.write(b"j" * 20_000)
+        if index == 0:
+            say("file_part", **part)
+        file_done(given, index, path, len(PAYLOAD[index]), put(given, index))
+        if index > 0:
+            say("file_part", **part)
+    done(given)
+
+
 def done_without_files():
     hello()
     done(job())
