@@ -114,8 +114,9 @@ class Acquisitions {
     std::uint64_t bytes = 0;
     std::map<std::uint64_t, Sha256> sealed{};  // whole or, at the end, in part; by index
     std::vector<std::string> refused{};
-    std::string lines{};  // application/vnd.impound.files+jsonl, of those that were sealed
-    bool wrong = false;   // bytes that are not the torrent's were among them
+    std::uint64_t refused_more = 0;  // beyond those, without a text
+    std::string lines{};             // application/vnd.impound.files+jsonl, of those that were sealed
+    bool wrong = false;              // bytes that are not the torrent's were among them
   };
   struct Running {
     EntryId attempt;

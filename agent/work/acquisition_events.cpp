@@ -187,7 +187,9 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::FileDone const& event) {
   Intake& intake = running->intake;
   bool const fits = known(*running, event) && !is_sealed(*running, event.index) && !intake.parts.contains(event.index);
   bool const taken = fits && intake.whole.emplace(event.index, event).second;
-  if (!taken && intake.refused.size() < refusals_max)
+  if (!taken && intake.refused.size() >= refusals_max)
+    ++intake.refused_more;
+  else if (!taken)
     intake.refused.push_back("the worker announced file " + std::to_string(event.index) + " as " + event.path_bytes +
                              ", which is not what the metadata says, not chosen, or announced before");
   return ok();

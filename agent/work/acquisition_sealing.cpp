@@ -117,8 +117,8 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
                           "acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
-  std::size_t const refused = intake.refused.size();
-  for (std::size_t i = 0; i < std::min(refused, incidents_max); ++i) {
+  std::uint64_t const refused = intake.refused.size() + intake.refused_more;
+  for (std::size_t i = 0; i < std::min<std::uint64_t>(refused, incidents_max); ++i) {
     std::string why = intake.refused[i];
     if (i + 1 == incidents_max && refused > incidents_max)
       why = "and " + std::to_string(refused - i) + " more, the first of them: " + why;
