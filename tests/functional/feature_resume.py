@@ -63,16 +63,24 @@ def test_who_is_asked_when_an_attempt_goes_on_is_in_the_log_first(world):
 
 
 def test_a_file_that_an_earlier_run_left_whole_is_kept_though_the_seed_is_gone(world):
-    seeded, torrent, peer = slow_torrent(world, rate=100_000)
+    seeded, torrent, peer = slow_torrent(world, rate=50_000)
     world.init()
     truth = set(harness.tree(seeded).values())
     words = ["fetch", torrent.path, "--peer", peer.address]
-    interrupted(world, words, lambda: any(harness.sha256(file) in truth for file in (world.vault / "staging" / "swarm").rglob("*") if file.is_file()),
-                "the first whole file")
+    fetch = world.start_impound(*words)
+    harness.wait_until(world.under_way, 30, "the download")
+    # The worker goes on by itself, and nobody seals what it has; then both end.
+    fetch.process.send_signal(signal.SIGSTOP)
+    staged = world.vault / "staging" / "swarm"
+    harness.wait_until(lambda: any(harness.sha256(file) in truth for file in staged.rglob("*") if file.is_file()), 60, "the first whole file")
+    fetch.stop(signal.SIGKILL)
+    assert not payload(world), "nothing was sealed"
     peer.running.stop()
     world.impound(*words, "--timeout", "3s", code=1)
     result, = world.of_kind("acquisition.result")
     assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1, result
+
+
 def payload(world):
     return [entry["body"] for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload"]
 
