@@ -268,6 +268,7 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   running.case_name = open.case_name;
   running.hashes = open.hashes;  // both, once its metadata was there
   running.sealed_before = open.sealed;
+  running.parts_before = open.parts;
   running.metadata_entry = open.metadata_entry;
   running.selection = selection_of(open.body);  // what the attempt said, whatever the settings say today
   if (!open.metadata_entry || !open.torrent) return ok();
@@ -276,8 +277,10 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   auto metainfo =
       open.torrent_is_whole ? fetchers::read_torrent(bytes, limits) : fetchers::read_info_dict(bytes, limits);
   // It was read once before it was sealed; if it is unreadable now, the metadata is simply asked for again.
-  if (metainfo) running.metainfo = std::move(metainfo).value();
-  if (metainfo) running.left_out = why_left_out(running.selection, *running.metainfo);
+  if (!metainfo) return ok();
+  running.metainfo = std::move(metainfo).value();
+  running.left_out = why_left_out(running.selection, *running.metainfo);
+  count_wanted(running);
   return ok();
 }
 
@@ -327,7 +330,7 @@ std::optional<std::pair<std::string, std::string>> Acquisitions::why_not(Running
         "refused_limits",
         "all its files are padding, or have the name of padding, or are symbolic links: those are not taken"};
   auto const free = session_.disk().free_bytes();
-  std::uint64_t const wanted = wanted_bytes(running);
+  std::uint64_t const wanted = running.wanted_bytes;
   // What an earlier run left in staging is counted twice here: asking for too much room is the safe side.
   if (free && free.value() < wanted + settings_.disk_reserve)
     return std::pair{"disk_full", "the torrent has " + bytes_text(wanted) + ", the disk " + bytes_text(free.value()) +
@@ -382,6 +385,7 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
                   " web seed(s) recorded, not used: this version downloads from peers only");
   running.metainfo = std::move(metainfo);
   running.left_out = why_left_out(running.selection, *running.metainfo);
+  count_wanted(running);
   if (std::uint64_t const left = files_left_out(running); left > 0)
     terminal_.say("            " + std::to_string(left) + " file(s) are left out by the selection");
   if (std::uint64_t const links = symbolic_links(*running.metainfo); links > 0)

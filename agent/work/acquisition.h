@@ -32,10 +32,10 @@
 #include "agent/work/target.h"
 #include "fetchers/http/address_policy.h"
 #include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/part_check.h"
 #include "fetchers/torrents/payload_check.h"
 #include "fetchers/torrents/piece_range.h"
 #include "fetchers/torrents/swarm.h"
-#include "fetchers/torrents/verified_ranges.h"
 
 namespace impound::agent {
 
@@ -127,6 +127,7 @@ class Acquisitions {
     std::optional<fetchers::Metainfo> metainfo{};
     std::optional<EntryId> metadata_entry{};
     std::map<std::string, SealedBefore> sealed_before{};  // path_hex, by an earlier run
+    std::map<std::string, SealedBefore> parts_before{};   // the same
     Intake intake{};
     bool metadata_only = false;
     bool in_worker = false;  // handed over, and the worker lives
@@ -136,6 +137,7 @@ class Acquisitions {
     std::string cause{};    // the entry that named it, "" for none
     FileSelection selection{};
     std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
+    std::uint64_t wanted_bytes = 0;       // of those that are taken and not sealed yet
     std::uint64_t number = 0;             // in the order they began
     bool slot = false;                    // its payload may come
     unsigned turns = 0;                   // slots that it gave back without a byte
@@ -225,7 +227,14 @@ class Acquisitions {
   Result<void> seal_judged(Running& running, Rest rest);
   Result<void> seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch);
   Result<void> seal_parts(Running& running);
-  std::vector<fetchers::ByteRange> verified_of(Running const& running, std::size_t file);
+  Result<void> seal_these_parts(Running& running, fetchers::PartCheck const& check,
+                                std::vector<evidence::ToSeal> const& files, std::vector<std::uint64_t> const& of);
+  Json part_of(Running const& running, fetchers::PartCheck const& check, std::uint64_t file, std::string const& exhibit,
+               Sha256 const& digest);
+  std::vector<fetchers::ByteRange> verified_of(Running const& running, fetchers::PartCheck const& check,
+                                               std::size_t file);
+  std::vector<Sha256> layer_of(Running const& running, fetchers::PartCheck const& check, std::size_t file);
+  void keep_parts_of_before(Running& running, fetchers::PartCheck const& check);
   std::string place_of(Running const& running, std::size_t file) const;
   static std::string problem_of(Running const& running, fetchers::FileDone const& done);
   static void explain(SwarmPart& ending, Intake const& intake, std::uint64_t files, std::uint64_t files_sealed);
@@ -246,9 +255,9 @@ class Acquisitions {
   static Queued queued(std::string const& id, Running const& running);
   /// A folder for it, in its route's own.
   static std::string staging_of(Running const& running) { return running.lane.route.name + "/" + running.job.folder; }
-  /// What of it comes from the swarm, padding not counted.
-  static std::uint64_t wanted_bytes(Running const& running);
-  /// And of that, what does not lie in staging yet.
+  /// Once the metadata says what there is.
+  static void count_wanted(Running& running);
+  /// What is wanted of it and does not lie in staging yet.
   static std::uint64_t bytes_to_come(Running const& running);
   static Json tried_json(Running const& running);
   Running* find(std::string const& job);

@@ -27,7 +27,11 @@ std::string does_not_start(fetchers::Ended const& event) {
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   IMPOUND_CHECK(session_.look_for_room());
   IMPOUND_CHECK(hear(wait, wake_descriptor));
+  // What a torrent is not heard for, while large files of another are sealed, is not its own silence.
+  std::int64_t const before = session_.clock().boot_us();
   for (auto& [id, running] : running_) IMPOUND_CHECK(take_in_payload(running, Rest::comes));
+  std::int64_t const unheard_us = session_.clock().boot_us() - before;
+  for (auto& [id, running] : running_) running.last_byte_us += unheard_us;
   IMPOUND_CHECK(let_run());
   show_progress();
   return ok();

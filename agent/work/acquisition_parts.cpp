@@ -1,6 +1,9 @@
 // What is kept of files that never became whole, when an acquisition is given up: the part as it lies there, and which
 // ranges of it hold against the torrent's piece hashes. See acquisition.h.
+#include <algorithm>
+
 #include "agent/work/acquisition.h"
+#include "agent/work/reading.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
 
@@ -20,7 +23,25 @@ std::string Acquisitions::place_of(Running const& running, std::size_t file) con
   return part == intake.parts.end() ? "" : staging_path(staging_of(running)) + "/" + part->second.staged_path;
 }
 
-std::vector<fetchers::ByteRange> Acquisitions::verified_of(Running const& running, std::size_t file) {
+/// The hashes of a part's pieces, as the worker left them: proven by the torrent, or of no use (PartCheck).
+std::vector<Sha256> Acquisitions::layer_of(Running const& running, fetchers::PartCheck const& check, std::size_t file) {
+  std::vector<Sha256> layer;
+  auto const part = running.intake.parts.find(file);
+  std::uint64_t const wanted = check.layer_size(file);
+  if (part == running.intake.parts.end() || part->second.layer_path.empty() || wanted == 0) return layer;
+  std::string const path = staging_path(staging_of(running)) + "/" + part->second.layer_path;
+  auto const facts = session_.disk().facts_of(path);
+  if (!facts || facts.value().type != FileFacts::Type::file || facts.value().size != wanted * Sha256::size)
+    return layer;
+  auto const bytes = read_whole(session_.disk(), path, wanted * Sha256::size);
+  for (std::uint64_t i = 0; bytes && bytes.value().size() == wanted * Sha256::size && i < wanted; ++i)
+    std::copy_n(bytes_of(bytes.value()).subspan(i * Sha256::size).begin(), Sha256::size,
+                layer.emplace_back().bytes.begin());
+  return layer;
+}
+
+std::vector<fetchers::ByteRange> Acquisitions::verified_of(Running const& running, fetchers::PartCheck const& check,
+                                                           std::size_t file) {
   std::size_t opened_of = running.metainfo->files.size();  // none
   std::optional<DiskFile> opened;
   auto const read = [&](std::size_t of, std::uint64_t at, std::span<std::byte> into) -> std::size_t {
@@ -41,14 +62,42 @@ std::vector<fetchers::ByteRange> Acquisitions::verified_of(Running const& runnin
     }
     return done;
   };
-  auto ranges = fetchers::verified_ranges(*running.metainfo, file, read);
-  return ranges ? std::move(ranges).value() : std::vector<fetchers::ByteRange>{};
+  return check.verified(file, read, layer_of(running, check, file));
+}
+
+/// What the file list says of a part that is sealed.
+Json Acquisitions::part_of(Running const& running, fetchers::PartCheck const& check, std::uint64_t file,
+                           std::string const& exhibit, Sha256 const& digest) {
+  Json ranges = Json::array();
+  std::uint64_t bytes = 0;
+  for (fetchers::ByteRange const& range : verified_of(running, check, file)) {
+    ranges.push_back({range.from, range.to});
+    bytes += range.to - range.from;
+  }
+  return {{"exhibit", exhibit}, {"sha256", hex(digest)}, {"verified_bytes", bytes}, {"verified", std::move(ranges)}};
+}
+
+/// Parts that were sealed before a crash kept their attempt's result from being written.
+void Acquisitions::keep_parts_of_before(Running& running, fetchers::PartCheck const& check) {
+  if (running.parts_before.empty()) return;
+  for (std::size_t i = 0; i < running.metainfo->files.size(); ++i) {
+    auto const before = running.parts_before.find(hex(bytes_of(running.metainfo->files[i].path_bytes)));
+    if (before == running.parts_before.end() || is_sealed(running, i)) continue;
+    auto const digest = digest_from_hex<Sha256>(before->second.sha256);
+    if (!digest) continue;
+    running.intake.sealed.emplace(i, *digest);
+    running.intake.kept_parts.emplace(i, part_of(running, check, i, before->second.exhibit, *digest));
+  }
 }
 
 /// Sealed first, then judged again: what the file list says of a part holds for the object, whatever the worker still
 /// did to its own file. A part of which nothing is the torrent's is not kept.
 Result<void> Acquisitions::seal_parts(Running& running) {
   Intake& intake = running.intake;
+  if (!running.metainfo || (intake.parts.empty() && running.parts_before.empty())) return ok();
+  auto const checked = fetchers::PartCheck::of(*running.metainfo);
+  if (!checked) return ok();
+  fetchers::PartCheck const& check = checked.value();
   std::vector<evidence::ToSeal> files;
   std::vector<std::uint64_t> of;
   for (auto const& [index, part] : intake.parts) {
@@ -57,7 +106,7 @@ Result<void> Acquisitions::seal_parts(Running& running) {
     std::string const path = staging_path(staging_of(running)) + "/" + part.staged_path;
     auto const facts = session_.disk().facts_of(path);
     if (!facts || facts.value().type != FileFacts::Type::file || facts.value().size == 0 ||
-        facts.value().size > file.size || verified_of(running, index).empty())
+        facts.value().size > file.size || verified_of(running, check, index).empty())
       continue;
     Json origin{{"type", "torrent"},
                 {"path", shown(file.path_bytes, 1000)},
@@ -76,30 +125,29 @@ Result<void> Acquisitions::seal_parts(Running& running) {
                                 session_.new_id()}});
     of.push_back(index);
   }
-  if (files.empty()) return ok();
+  if (!files.empty()) IMPOUND_CHECK(seal_these_parts(running, check, files, of));
+  keep_parts_of_before(running, check);
+  return ok();
+}
+
+Result<void> Acquisitions::seal_these_parts(Running& running, fetchers::PartCheck const& check,
+                                            std::vector<evidence::ToSeal> const& files,
+                                            std::vector<std::uint64_t> const& of) {
+  Intake& intake = running.intake;
   auto sealed = session_.sealing().seal(files);
   if (!sealed) {
     if (sealed.error().code == Code::no_space) session_.disk_full("sealing parts of a torrent's files");
     return std::move(sealed).error();
   }
+  // All of them first: a piece may reach over two parts.
   for (std::size_t i = 0; i < of.size(); ++i)
     if (!sealed.value()[i].refused) intake.sealed.emplace(of[i], *sealed.value()[i].sha256);
   for (std::size_t i = 0; i < of.size(); ++i) {
     evidence::SealedFile const& file = sealed.value()[i];
-    if (file.refused) {
+    if (file.refused)
       intake.refused.push_back(running.metainfo->files[of[i]].path_bytes + " (in part): " + line(*file.refused));
-      continue;
-    }
-    Json ranges = Json::array();
-    std::uint64_t bytes = 0;
-    for (fetchers::ByteRange const& range : verified_of(running, of[i])) {
-      ranges.push_back({range.from, range.to});
-      bytes += range.to - range.from;
-    }
-    intake.kept_parts.emplace(of[i], Json{{"exhibit", file.exhibit->text()},
-                                          {"sha256", hex(*file.sha256)},
-                                          {"verified_bytes", bytes},
-                                          {"verified", std::move(ranges)}});
+    else
+      intake.kept_parts.emplace(of[i], part_of(running, check, of[i], file.exhibit->text(), *file.sha256));
   }
   return ok();
 }

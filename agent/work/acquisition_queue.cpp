@@ -28,12 +28,11 @@ std::uint64_t Acquisitions::files_left_out(Running const& running) {
   return files;
 }
 
-std::uint64_t Acquisitions::wanted_bytes(Running const& running) {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; running.metainfo && i < running.metainfo->files.size(); ++i)
+void Acquisitions::count_wanted(Running& running) {
+  running.wanted_bytes = 0;
+  for (std::size_t i = 0; i < running.metainfo->files.size(); ++i)
     if (!running.metainfo->files[i].pad && running.left_out[i].empty() && !is_sealed(running, i))
-      bytes += running.metainfo->files[i].size;
-  return bytes;
+      running.wanted_bytes += running.metainfo->files[i].size;
 }
 
 /// What a person's magnet selects is what they want; what a paste's does could hide from us what it names.
@@ -193,8 +192,7 @@ std::set<std::string> Acquisitions::lent_slots() const {
 }
 
 std::uint64_t Acquisitions::bytes_to_come(Running const& running) {
-  std::uint64_t const wanted = wanted_bytes(running);
-  return wanted - std::min(wanted, running.staged_bytes);
+  return running.wanted_bytes - std::min(running.wanted_bytes, running.staged_bytes);
 }
 
 /// What was downloaded says too little of the room that is taken: a large file has all of its own from its first byte.

@@ -12,6 +12,7 @@ using evidence::EntryDraft;
 namespace {
 
 constexpr std::size_t batch_files_max = 1000;
+constexpr std::uint64_t batch_bytes_max = 256u << 20;  // beyond the first file, while more comes
 constexpr std::int64_t batch_wait_us = 1'000'000;
 constexpr std::size_t tried_bytes_max = 16 * 1024;
 constexpr std::uint64_t disk_full_below = 64u << 20;
@@ -34,7 +35,6 @@ Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t
 /// Where a link leads is a stranger's text, kept as it stands in the torrent.
 Json link_line(fetchers::TorrentFile const& link, std::uint64_t index, std::string const& left_out) {
   Json one = file_line(link.path_bytes, index, 0, "", "", left_out);
-  if (link.target_bytes.empty()) return one;
   one["symlink"] = shown(link.target_bytes, 1000);
   one["symlink_hex"] = hex(bytes_of(link.target_bytes));
   return one;
@@ -197,7 +197,7 @@ Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const&
 }
 
 /// Files that are whole are sealed while the rest still comes. A second is waited for more of them, so that many small
-/// ones share their syncs.
+/// ones share their syncs. Between two batches the workers are heard.
 Result<void> Acquisitions::take_in_payload(Running& running, Rest rest) {
   Intake const& intake = running.intake;
   if (!running.metainfo || (intake.whole.empty() && intake.reached.empty() && !intake.check)) return ok();
@@ -210,16 +210,21 @@ Result<void> Acquisitions::seal_judged(Running& running, Rest rest) {
   std::int64_t const now = session_.clock().boot_us();
   while (!intake.whole.empty() && intake.whole.begin()->first < intake.check->judged()) {
     std::vector<fetchers::FileDone> batch;
+    std::uint64_t bytes = 0;
+    bool full = false;
     for (auto const& [index, done] : intake.whole) {
-      if (index >= intake.check->judged() || batch.size() == batch_files_max) break;
+      if (index >= intake.check->judged() || full) break;
       batch.push_back(done);
+      bytes += done.size;
+      full = batch.size() == batch_files_max || (rest == Rest::comes && bytes >= batch_bytes_max);
     }
     if (intake.judged_us == 0) intake.judged_us = now;
-    if (rest == Rest::comes && batch.size() < batch_files_max && now - intake.judged_us < batch_wait_us) return ok();
+    if (rest == Rest::comes && !full && now - intake.judged_us < batch_wait_us) return ok();
     for (fetchers::FileDone const& done : batch) intake.whole.erase(done.index);
     IMPOUND_CHECK(seal_batch(running, batch));
     intake.judged_us = 0;
-    if (rest == Rest::is_over) terminal_.status("sealing  " + std::to_string(intake.files) + " files");
+    if (rest == Rest::comes) return ok();
+    terminal_.status("sealing  " + std::to_string(intake.files) + " files");
   }
   return ok();
 }
@@ -267,6 +272,7 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
     intake.bytes += of[i]->size;
     running.left_bytes += of[i]->size;
     running.staged_bytes -= std::min(running.staged_bytes, of[i]->size);
+    running.wanted_bytes -= std::min(running.wanted_bytes, of[i]->size);
     intake.sealed.emplace(of[i]->index, *file.sha256);
     intake.lines +=
         text_of_line(file_line(of[i]->path_bytes, of[i]->index, of[i]->size, hex(*file.sha256), file.exhibit->text()));

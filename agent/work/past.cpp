@@ -212,10 +212,12 @@ void Past::take_exhibit(ReadEntry const& entry) {
     open->second.torrent = digest;
     open->second.torrent_is_whole = role == "torrent";
   }
-  if (role == "payload" && body.contains("origin")) {
+  bool const part = role == "payload_part";
+  if ((role == "payload" || part) && body.contains("origin")) {
+    auto& files = part ? open->second.parts : open->second.sealed;
     if (auto const path = text_field(body["origin"], "path_hex"))
-      open->second.sealed[*path] = {text_field(body, "sha256").value_or(""), entry.id().text(),
-                                    count_field(body, "size").value_or(0)};
+      files[*path] = {text_field(body, "sha256").value_or(""), entry.id().text(),
+                      count_field(body, "size").value_or(0)};
   }
 }
 

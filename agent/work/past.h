@@ -40,6 +40,7 @@ struct OpenAcquisition {
   bool by_person = false;                        // a command's, not a source's
   bool metadata_only = false;                    // the payload was not asked for
   std::map<std::string, SealedBefore> sealed{};  // payload files that are sealed already, by path_hex
+  std::map<std::string, SealedBefore> parts{};   // and those of which a part is
 };
 
 /// A capture that a crash left without its result.

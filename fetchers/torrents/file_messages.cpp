@@ -37,7 +37,8 @@ Frame frame_of_file_part(FilePart const& m) {
           {"job", m.job},
           {"index", m.index},
           {"path", bytes_value(m.path_bytes)},
-          {"staged", bytes_value(m.staged_path)}};
+          {"staged", bytes_value(m.staged_path)},
+          {"layer", bytes_value(m.layer_path)}};
 }
 
 Result<FromWorker> file_done_from(Frame const& frame) {
@@ -66,14 +67,15 @@ Result<FromWorker> file_reached_from(Frame const& frame) {
 }
 
 Result<FromWorker> file_part_from(Frame const& frame) {
-  if (frame.size() != 5) return malformed("a field too many or too few");
+  if (frame.size() != 6) return malformed("a field too many or too few");
   IMPOUND_TRY(job, frame_text(frame, "job"));
   IMPOUND_TRY(index, frame_number(frame, "index"));
   IMPOUND_TRY(path, frame_bytes(frame, "path"));
   IMPOUND_TRY(staged, frame_bytes(frame, "staged"));
-  if (!safe_relative_path(path) || !safe_relative_path(staged))
+  IMPOUND_TRY(layer, frame_bytes(frame, "layer"));
+  if (!safe_relative_path(path) || !safe_relative_path(staged) || !(layer.empty() || safe_relative_path(layer)))
     return malformed("a path that is not plain and relative");
-  return FromWorker{FilePart{std::move(job), index, std::move(path), std::move(staged)}};
+  return FromWorker{FilePart{std::move(job), index, std::move(path), std::move(staged), std::move(layer)}};
 }
 
 }  // namespace impound::fetchers

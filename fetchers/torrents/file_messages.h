@@ -2,7 +2,7 @@
 //
 //     {"t":"file_done","job","index","size","path","staged","sha256"}     sha256: hex, or "" where none was taken
 //     {"t":"file_reached","job","index","bytes","staged"}
-//     {"t":"file_part","job","index","path","staged"}
+//     {"t":"file_part","job","index","path","staged","layer"}   layer: as staged, or "" where there is none
 #pragma once
 
 #include "fetchers/torrents/swarm_messages.h"

@@ -43,14 +43,15 @@ void PiecesRoot::add_leaf() {
   ++leaves_;
 }
 
-Sha256 PiecesRoot::finish() {
+Sha256 PiecesRoot::finish(std::uint64_t covers) {
   if (in_block_ > 0) add_leaf();
   Sha256 pad{};  // a leaf behind the end of a file is zero, not the hash of zeros
   std::uint64_t left = leaves_;
+  std::uint64_t covered = block_bytes;
   Sha256 node = whole_.back();
   whole_.pop_back();
-  for (; left % 2 == 0; left /= 2) pad = parent(pad, pad);
-  for (; left > 1; left = (left + 1) / 2) {
+  for (; left % 2 == 0; left /= 2, covered *= 2) pad = parent(pad, pad);
+  for (; left > 1; left = (left + 1) / 2, covered *= 2) {
     // `node` is the last, perhaps padded, tree of this level: beside the one to its left, or else beside padding.
     if (left % 2 == 0) {
       node = parent(whole_.back(), node);
@@ -58,6 +59,10 @@ Sha256 PiecesRoot::finish() {
     } else {
       node = parent(node, pad);
     }
+    pad = parent(pad, pad);
+  }
+  for (; covered < covers; covered *= 2) {
+    node = parent(node, pad);
     pad = parent(pad, pad);
   }
   *this = {};

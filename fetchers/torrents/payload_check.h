@@ -35,8 +35,9 @@ struct CheckedFile {
 class PiecesRoot {
  public:
   void add(Bytes bytes);
-  /// Of at least one byte. Starts again afterwards.
-  Sha256 finish();
+  /// Of at least one byte. Starts again afterwards. Of a piece: the node of the file's tree over `covers` bytes, of
+  /// which those that never came are behind the end of the file.
+  Sha256 finish(std::uint64_t covers = 0);
 
  private:
   void add_leaf();

@@ -37,6 +37,10 @@ Sha256 root_over(std::vector<Sha256> layer, std::uint64_t piece_length) {
 
 }  // namespace
 
+bool is_piece_layer(std::span<Sha256 const> layer, Sha256 const& root, std::uint64_t piece_length) {
+  return !layer.empty() && root_over({layer.begin(), layer.end()}, piece_length) == root;
+}
+
 Result<void> check_piece_layers(BencodeValue const& layers, PieceRoots const& roots, std::uint64_t piece_length) {
   if (!layers.is_dict()) return wrong("its piece layers are no dict");
   for (auto key = layers.first(); key;) {
@@ -52,7 +56,7 @@ Result<void> check_piece_layers(BencodeValue const& layers, PieceRoots const& ro
     for (std::size_t i = 0; i < layer.size(); ++i) {
       std::copy_n(hashes.begin() + static_cast<std::ptrdiff_t>(i * Sha256::size), Sha256::size, layer[i].bytes.begin());
     }
-    if (root_over(std::move(layer), piece_length) != root) return wrong("a piece layer that does not hash to its root");
+    if (!is_piece_layer(layer, root, piece_length)) return wrong("a piece layer that does not hash to its root");
     key = value->next();
   }
   return ok();

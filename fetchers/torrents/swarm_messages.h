@@ -30,7 +30,7 @@
 namespace impound::fetchers {
 
 /// Both sides of the line must be of one build: a worker with another number is ended.
-constexpr std::uint64_t swarm_protocol_version = 3;
+constexpr std::uint64_t swarm_protocol_version = 4;
 
 /// The exit status of a worker that could not enter its sandbox; the end of its standard error is why. It has read
 /// nothing then, and another try would end alike.
@@ -156,6 +156,7 @@ struct FilePart {
   std::uint64_t index = 0;  // in Metainfo.files
   std::string path_bytes;
   std::string staged_path;
+  std::string layer_path{};  // v2 alone: where the hashes of its pieces lie, 32 bytes each; "" for nowhere
 };
 struct Done {
   std::string job;

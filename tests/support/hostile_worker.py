@@ -245,7 +245,7 @@ def junk_as_a_part_of_a_whole_file():
     hello()
     given = job()
     for index, path in enumerate(ORDERS["paths"]):
-        part = {"job": given["job"], "index": index, "path": path.encode(), "staged": f"junk-{index}".encode()}
+        part = {"job": given["job"], "index": index, "path": path.encode(), "staged": f"junk-{index}".encode(), "layer": b""}
         with open(f"{given['folder']}/junk-{index}", "wb") as file:
             file.write(b"j" * 20_000)
         if index == 0:

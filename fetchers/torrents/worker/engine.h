@@ -86,6 +86,7 @@ class Engine {
   void note_whole_files(TorrentJob& job);
   Result<void> tell_arrived(TorrentJob& job);
   Result<void> tell_reached(TorrentJob& job);
+  void keep_layers(TorrentJob& job);
   Result<void> tell_left(TorrentJob& job, bool failed);
   Result<void> trip_wire(std::uint64_t sent);
   Result<void> send(FromWorker const& message) { return line_.send(to_frame(message)); }

@@ -239,6 +239,7 @@ Result<void> Engine::end(TorrentJob& job, std::variant<Done, Failed> ending) {
     failure->downloaded = job.downloaded.total();
     failure->uploaded = job.uploaded.total();
   }
+  if (!held && std::holds_alternative<Failed>(ending)) keep_layers(job);
   job.ending = std::move(ending);
   job.removed = held;
   if (!held) session_->remove_torrent(job.handle);

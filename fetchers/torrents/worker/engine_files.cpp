@@ -22,6 +22,8 @@ std::string staged_name(WantedFile const& file) {
   return numbered_file(static_cast<std::size_t>(static_cast<int>(file.engine_index)));
 }
 
+std::string layer_name(WantedFile const& file) { return staged_name(file) + ".layer"; }
+
 }  // namespace
 
 bool Engine::has_arrived(TorrentJob const& job, WantedFile const& file) const {
@@ -107,6 +109,29 @@ Result<void> Engine::finish(TorrentJob& job) {
   return end(job, Done{job.asked.id, 0, 0});
 }
 
+/// The agent holds parts of files against the hashes of their pieces. Those of v2 come from peers, and go with the
+/// torrent. A layer that cannot be kept is a part that nothing can be said of, and no failure of its own.
+void Engine::keep_layers(TorrentJob& job) {
+  if (!job.torrent || job.torrent->hashes.v1 || !job.choice_in_force || !job.handle.is_valid()) return;
+  std::vector<std::vector<lt::sha256_hash>> layers;
+  try {
+    layers = job.handle.piece_layers();
+  } catch (lt::system_error const&) {
+    return;  // it is gone already
+  }
+  for (auto& file : job.files) {
+    auto const at = static_cast<std::size_t>(static_cast<int>(file.engine_index));
+    if (file.whole || at >= layers.size() || layers[at].size() < 2) continue;
+    static_assert(sizeof(lt::sha256_hash) == 32);
+    std::size_t const size = layers[at].size() * sizeof(lt::sha256_hash);
+    auto const path = job.asked.folder + "/" + layer_name(file);
+    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (made < 0) continue;
+    file.layer_kept = ::write(made, layers[at].data(), size) == static_cast<ssize_t>(size);
+    ::close(made);
+  }
+}
+
 /// After libtorrent has let go: files whose digests never came, and of a job that failed what lies there in part.
 Result<void> Engine::tell_left(TorrentJob& job, bool failed) {
   if (!job.torrent || !job.choice_in_force) return ok();
@@ -117,7 +142,8 @@ Result<void> Engine::tell_left(TorrentJob& job, bool failed) {
     if (file.whole)
       IMPOUND_CHECK(tell_file(job, file));
     else if (failed && something)
-      IMPOUND_CHECK(send(FilePart{job.asked.id, file.index, job.torrent->files[file.index].path_bytes, staged}));
+      IMPOUND_CHECK(send(FilePart{job.asked.id, file.index, job.torrent->files[file.index].path_bytes, staged,
+                                  file.layer_kept ? layer_name(file) : ""}));
   }
   return ok();
 }

@@ -29,6 +29,7 @@ struct WantedFile {
   std::size_t index = 0;
   bool whole = false;  // libtorrent says so
   bool told = false;
+  bool layer_kept = false;    // beside it, of one that will never be whole
   std::uint64_t reached = 0;  // told: so many bytes of it are there
 };
 
