@@ -113,20 +113,28 @@ def test_a_file_that_is_whole_is_sealed_while_the_rest_comes_and_never_asked_for
 
 
 def test_what_is_given_up_keeps_its_whole_files_and_the_verified_part_of_the_others(world):
+    given_up(world, "hybrid", lambda torrent: torrent.path)
+
+
+def test_what_is_given_up_keeps_parts_of_v2_alone_by_hashes_that_came_from_peers(world):
+    given_up(world, "v2", lambda torrent: torrent.magnet())
+
+
+def given_up(world, kind, target):
     seeded = world.folder / "seeded"
     for name, size in (("a.eml", 200_000), ("b.eml", 700_000)):
         harness.write_bytes(seeded / "leak" / name, size, name)
-    torrent = peers.make_torrent(world, seeded / "leak", "hybrid", piece_size=16 << 10)
+    torrent = peers.make_torrent(world, seeded / "leak", kind, piece_size=16 << 10)
     peer = peers.seeder(world, torrent, seeded, rate=200_000)
     world.init()
-    fetch = world.start_impound("fetch", torrent.path, "--peer", peer.address, "--timeout", "4s")
+    fetch = world.start_impound("fetch", target(torrent), "--peer", peer.address, "--timeout", "4s")
     harness.wait_until(lambda: len(payload(world)) >= 1, 60, "the first file's seal")
     harness.wait_until(lambda: any(file.stat().st_blocks > 400 for file in (world.vault / "staging" / "swarm").rglob("*") if file.is_file()), 30, "half of the other")
     peer.running.stop()
     assert fetch.wait(60) == 1, fetch.output()
     result, = world.of_kind("acquisition.result")
     assert result["body"]["state"] == "partial" and result["body"]["files_sealed"] == 1 and result["body"]["files_in_part"] == 1, result
-    lines = {line["path"].rsplit("/", 1)[1]: line for line in world.show(torrent.v1)["files"]}
+    lines = {line["path"].rsplit("/", 1)[1]: line for line in world.show(torrent.v1 or torrent.v2)["files"]}
     whole, = [name for name, line in lines.items() if line["sealed"]]
     name, = [name for name, line in lines.items() if not line["sealed"]]
     part, content = lines[name]["part"], (seeded / "leak" / name).read_bytes()
@@ -138,8 +146,8 @@ def test_what_is_given_up_keeps_its_whole_files_and_the_verified_part_of_the_oth
     assert whole and world.verify()["ok"] is True
     # It is no more than a part: the whole is fetched when it can be had.
     again = peers.seeder(world, torrent, seeded, host="127.0.0.3")
-    world.impound("fetch", torrent.path, "--peer", again.address)
-    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1)["files"]} == harness.tree(seeded)
+    world.impound("fetch", target(torrent), "--peer", again.address)
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v1 or torrent.v2)["files"]} == harness.tree(seeded)
 
 
 def test_what_an_earlier_run_left_waits_for_room_and_is_not_lost(world):

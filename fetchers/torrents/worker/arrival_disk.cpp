@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "fetchers/torrents/worker/disk/batches_under_way.h"
 #include "fetchers/torrents/worker/disk/sync_thread.h"
 #include "fetchers/torrents/worker/torrent_layout.h"
 
@@ -67,11 +68,14 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     Storage& storage = storages_[index];
     storage.torrent = torrent.get();
     storage.folder = last_part(asked.path);
+    arrivals_->in_use(storage.folder);
+    for (auto const priority : asked.priorities) storage.wanted.push_back(priority != lt::dont_download);
     if (acceptable(asked.files, limits_.files_max)) {
-      storage.make = [this, folder = storage.folder, map = map_of(asked.files), v2 = asked.files.v2(),
+      storage.make = [this, index, folder = storage.folder, map = map_of(asked.files), v2 = asked.files.v2(),
                       identity = identity_of(asked)] {
         auto kept = std::make_unique<KeptTorrent>(*disk_, folder, map, v2, identity, counters_, limits_.kept);
         kept->files_left(arrivals_->left(folder));
+        kept->choose(storages_.at(index).wanted);
         return kept;
       };
     }
@@ -81,7 +85,9 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
 
   void remove_torrent(lt::storage_index_t index) override {
     begin_batch(storages_.at(index));
+    std::string const folder = storages_.at(index).folder;
     storages_.erase(index);
+    when_quiet(folder, [arrivals = arrivals_, folder] { arrivals->let_go(folder); });
   }
 
   void async_check_files(lt::storage_index_t index, lt::add_torrent_params const*,
@@ -119,7 +125,7 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     }
     // Saying "full" is not enough: a peer none of whose blocks waits may always send one more.
     withheld_.push_back({std::move(handler), error, std::move(observer)});
-    if (bytes_in_flight_ == 0) begin_all_batches();
+    if (under_way_.bytes() == 0) begin_all_batches();
     return true;
   }
 
@@ -180,9 +186,13 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     post(std::move(handler), refused(lt::operation_t::file_remove));
   }
   void async_set_file_priority(
-      lt::storage_index_t, lt::aux::vector<lt::download_priority_t, lt::file_index_t> priorities,
+      lt::storage_index_t index, lt::aux::vector<lt::download_priority_t, lt::file_index_t> priorities,
       std::function<void(lt::storage_error const&, lt::aux::vector<lt::download_priority_t, lt::file_index_t>)> handler)
       override {
+    auto& storage = storages_.at(index);
+    storage.wanted.clear();
+    for (auto const priority : priorities) storage.wanted.push_back(priority != lt::dont_download);
+    if (storage.kept) storage.kept->choose(storage.wanted);
     post(std::move(handler), lt::storage_error{}, std::move(priorities));
   }
 
@@ -220,8 +230,8 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
       storage.kept->passed(static_cast<std::size_t>(static_cast<int>(piece)));
       for (auto const& span : storage.kept->map().spans(static_cast<std::size_t>(static_cast<int>(piece)), 0,
                                                         storage.kept->map().piece_length()))
-        tell_digest(storage, span.file);
-      if (storage.kept->broken()) arrivals_->broke(storage.folder);
+        close_whole(storage, span.file);
+      tell_broken(storage);
       if (storage.kept->behind() && !storage.catching_up) catch_up(index, storage);
     }
     count();
@@ -233,6 +243,7 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     std::string folder;
     std::function<std::unique_ptr<KeptTorrent>()> make;  // none: the torrent is not taken
     std::unique_ptr<KeptTorrent> kept;                   // from the check of its files on
+    std::vector<bool> wanted;                            // by file; those behind its end are
     bool catching_up = false;
   };
   struct Withheld {
@@ -240,30 +251,23 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     lt::storage_error error;
     std::weak_ptr<lt::disk_observer> observer;
   };
-  struct Folder {
-    std::size_t batches = 0;  // handed over and not ended
-    std::vector<std::function<void()>> waiting;
-  };
-
   Result<bool> open(Storage& storage) {
     bool const again = storage.kept != nullptr;
     storage.kept = storage.make();
     auto opened = storage.kept->open(again ? KeptTorrent::Journal::begun_anew : KeptTorrent::Journal::believed);
     count();
-    if (opened) tell_digests(storage);
+    for (std::size_t i = 0; opened && i < storage.kept->map().files().size(); ++i) tell_digest(storage, i);
     return opened;
   }
 
   void begin_batch(Storage& storage) {
     auto batch = storage.kept && sync_thread_ ? storage.kept->take_batch() : std::nullopt;
     if (!batch) return;
-    ++folders_[storage.folder].batches;
-    bytes_in_flight_ += batch->bytes;
+    under_way_.begun(storage.folder, batch->bytes);
     // libtorrent's thread must not run out of work, and end, before it has heard.
     auto const work = boost::asio::make_work_guard(context_);
     sync_thread_->hand_over(std::move(*batch), [this, work](Batch const& ended, Result<void> const& done) {
-      boost::asio::post(context_, [this, work, folder = ended.folder, bytes = ended.bytes, journal = ended.journal,
-                                   done] { batch_ended(folder, bytes, *journal, done); });
+      boost::asio::post(context_, [this, work, ended, done] { batch_ended(ended, done); });
     });
   }
   void begin_batch_when_due(Storage& storage) {
@@ -273,40 +277,34 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     for (auto& [index, storage] : storages_) begin_batch(storage);
   }
 
-  void batch_ended(std::string const& folder, std::uint64_t bytes, DownloadJournal const& journal,
-                   Result<void> const& done) {
-    bytes_in_flight_ -= bytes;
+  void batch_ended(Batch const& ended, Result<void> const& done) {
     for (auto& [index, storage] : storages_) {
-      if (!storage.kept || !storage.kept->writes_into(journal)) continue;
-      storage.kept->batch_ended(done);
-      if (storage.kept->broken()) arrivals_->broke(storage.folder);
+      if (!storage.kept || !storage.kept->writes_into(*ended.journal)) continue;
+      storage.kept->batch_ended(done, ended.finished);
+      tell_broken(storage);
+      for (std::size_t const file : ended.finished) tell_digest(storage, file);
     }
     count();
-    auto const found = folders_.find(folder);
-    if (--found->second.batches == 0) {
-      auto const waiting = std::move(found->second.waiting);
-      folders_.erase(found);
-      for (auto const& one : waiting) one();
-    }
+    under_way_.ended(ended.folder, ended.bytes);
     release_writes();
   }
 
-  /// Calls once no batch of this folder is under way: two may not write one journal.
   void when_quiet(std::string const& folder, std::function<void()> then) {
-    auto const found = folders_.find(folder);
-    if (found == folders_.end()) return boost::asio::post(context_, std::move(then));
-    found->second.waiting.push_back(std::move(then));
+    if (under_way_.quiet(folder))
+      boost::asio::post(context_, std::move(then));
+    else
+      under_way_.when_quiet(folder, std::move(then));
   }
 
   std::uint64_t bytes_not_on_the_medium() const {
-    std::uint64_t bytes = bytes_in_flight_;
+    std::uint64_t bytes = under_way_.bytes();
     for (auto const& [index, storage] : storages_) bytes += storage.kept ? storage.kept->bytes_pending() : 0;
     return bytes;
   }
   void release_writes() {
     if (withheld_.empty()) return;
     if (bytes_not_on_the_medium() > limits_.unsynced_bytes_max && !aborted_) {
-      if (bytes_in_flight_ == 0) begin_all_batches();
+      if (under_way_.bytes() == 0) begin_all_batches();
       return;
     }
     auto const all = std::exchange(withheld_, {});
@@ -327,8 +325,8 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
   /// A part now, and the rest when libtorrent has had its turn.
   void catch_up(lt::storage_index_t index, Storage& storage) {
     storage.catching_up = storage.kept->behind();
-    if (storage.kept->broken()) arrivals_->broke(storage.folder);
-    if (!storage.catching_up) return tell_digests(storage);
+    tell_broken(storage);
+    if (!storage.catching_up) return close_all_whole(storage);
     boost::asio::post(context_, [this, index] {
       auto const found = storages_.find(index);
       if (found == storages_.end() || !found->second.kept) return;
@@ -337,26 +335,36 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     });
   }
 
-  void tell_digest(Storage& storage, std::size_t file) {
+  /// Nothing is written to it any more. Who takes it over must find it closed.
+  void close_whole(Storage& storage, std::size_t file) {
     if (storage.kept->map().files()[file].pad) return;
-    auto const digest = storage.kept->digest(file);
-    if (!digest && storage.kept->map().files()[file].size >= reached_from_bytes)
+    if (storage.kept->digest(file))
+      storage.kept->let_go(file);
+    else if (storage.kept->map().files()[file].size >= reached_from_bytes)
       arrivals_->reached(storage.folder, static_cast<int>(file), storage.kept->reached(file));
-    if (!digest) return;
-    storage.kept->let_go(file);  // before it is told: who takes it over must find it closed
-    arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
   }
-  void tell_digests(Storage& storage) {
-    for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) tell_digest(storage, i);
+  void close_all_whole(Storage& storage) {
+    for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) close_whole(storage, i);
+  }
+  void tell_digest(Storage& storage, std::size_t file) {
+    if (auto const digest = storage.kept->durable_digest(file))
+      arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
+  }
+  void tell_broken(Storage const& storage) {
+    if (auto const& error = storage.kept->broken()) arrivals_->broke(storage.folder, *error);
   }
   void count() { arrivals_->count(counters_); }
 
   void tick() {
     ticking_ = true;
-    timer_.expires_after(limits_.batch_at_least_every);
+    timer_.expires_after(std::min(limits_.batch_at_least_every, limits_.whole_at_least_every));
     timer_.async_wait([this](boost::system::error_code const& error) {
       if (error || aborted_) return;
-      begin_all_batches();
+      auto const now = std::chrono::steady_clock::now();
+      bool const all = now - all_begun_ >= limits_.batch_at_least_every;
+      if (all) all_begun_ = now;
+      for (auto& [index, storage] : storages_)
+        if (all || (storage.kept && storage.kept->whole_waits())) begin_batch(storage);
       ticking_ = !storages_.empty();
       if (ticking_) tick();
     });
@@ -372,8 +380,8 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
   std::uint32_t next_ = 0;
   bool ticking_ = false;
   bool aborted_ = false;
-  std::map<std::string, Folder> folders_;
-  std::uint64_t bytes_in_flight_ = 0;  // in batches handed over and not ended
+  std::chrono::steady_clock::time_point all_begun_{};  // batches of all torrents, by the clock
+  BatchesUnderWay under_way_;
   std::vector<Withheld> withheld_;
   std::unique_ptr<SyncThread> sync_thread_;  // none once aborted
 };

@@ -6,9 +6,10 @@
 // has no bytes, so nothing is ever made for it. A torrent with too many files is given an error before its first is
 // made.
 //
-// A block is written and hashed on libtorrent's thread, which never waits for the medium: batches of 64 MiB or 5 s are
+// A block is written and hashed on libtorrent's thread, which never waits for the medium: batches of 32 MiB or 5 s are
 // synced on a thread of their own (disk/sync_thread), and the journal follows them. When that thread is two batches
-// behind, blocks are still written, but their peers are not told so, and send no more, until it has caught up.
+// behind, blocks are still written, but their peers are not told so, and send no more, until it has caught up. A file
+// that is whole is told when its batch has ended, a second later at most.
 //
 // Reads for peers are refused and counted: the third lock of P3.
 //
@@ -26,10 +27,11 @@
 namespace impound::fetchers {
 
 struct ArrivalLimits {
-  std::uint64_t files_max = 0;                    // of one torrent; more is an error
-  std::uint64_t batch_bytes = 64u << 20;          // of payload
-  std::uint64_t unsynced_bytes_max = 128u << 20;  // of payload, all torrents together; beyond it peers wait
+  std::uint64_t files_max = 0;                   // of one torrent; more is an error
+  std::uint64_t batch_bytes = 32u << 20;         // of payload
+  std::uint64_t unsynced_bytes_max = 64u << 20;  // of payload, all torrents together; beyond it peers wait
   std::chrono::milliseconds batch_at_least_every{5'000};
+  std::chrono::milliseconds whole_at_least_every{1'000};  // where a file is whole, and told when it is on the medium
   KeptLimits kept{};
 };
 

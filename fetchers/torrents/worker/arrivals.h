@@ -1,4 +1,5 @@
-// What the disk back end knows and the engine asks for: the SHA-256 of each file as its bytes arrived.
+// What the disk back end knows and the engine asks for: the SHA-256 of each file as its bytes arrived, told when those
+// bytes are on the medium.
 //
 // The back end and libtorrent's plugins are on its network thread, the engine on main's: this is where they meet.
 #pragma once
@@ -10,7 +11,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,16 +85,33 @@ class Arrivals {
     return found == left_.end() ? std::vector<bool>{} : found->second;
   }
   /// The disk failed: no further digest comes.
-  void broke(std::string const& folder) {
+  void broke(std::string const& folder, Error const& error) {
     {
       std::lock_guard const lock{mutex_};
-      broken_.insert(folder);
+      broken_.try_emplace(folder, error);
     }
     if (wake) wake();
   }
-  bool broken(std::string const& folder) const {
+  std::optional<Error> broken(std::string const& folder) const {
     std::lock_guard const lock{mutex_};
-    return broken_.contains(folder);
+    auto const found = broken_.find(folder);
+    return found == broken_.end() ? std::nullopt : std::optional{found->second};
+  }
+  /// From a torrent's beginning until its last batch has ended.
+  void in_use(std::string const& folder) {
+    std::lock_guard const lock{mutex_};
+    ++in_use_[folder];
+  }
+  void let_go(std::string const& folder) {
+    {
+      std::lock_guard const lock{mutex_};
+      if (--in_use_[folder] == 0) in_use_.erase(folder);
+    }
+    if (wake) wake();
+  }
+  bool is_in_use(std::string const& folder) const {
+    std::lock_guard const lock{mutex_};
+    return in_use_.contains(folder);
   }
   void count(DiskCounters const& counters) {
     std::lock_guard const lock{mutex_};
@@ -112,7 +129,8 @@ class Arrivals {
   mutable std::mutex mutex_;
   std::map<std::string, std::map<int, std::optional<Sha256>>> digests_;  // by the job's folder and libtorrent's number
   std::map<std::string, std::map<int, std::uint64_t>> reached_;
-  std::set<std::string> broken_;
+  std::map<std::string, Error> broken_;
+  std::map<std::string, unsigned> in_use_;  // storages
   std::map<std::string, std::vector<bool>> left_;
   DiskCounters counters_;
 };

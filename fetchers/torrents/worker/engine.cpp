@@ -1,4 +1,5 @@
 #include "fetchers/torrents/worker/engine.h"
+#include "evidence/system/randomness.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -72,8 +73,9 @@ Result<bool> Engine::take(Configure const& message) {
   };
   arrivals_->wake = wake;
   IMPOUND_TRY(staging, LinuxDisk::open_at("."));
-  session_ = make_session(message, counters_,
-                          arrival_disk(std::move(staging), {.files_max = message.limits.files_max}, arrivals_));
+  ArrivalLimits limits{.files_max = message.limits.files_max};
+  SystemRandomness{}.fill(limits.kept.absent.bytes);
+  session_ = make_session(message, counters_, arrival_disk(std::move(staging), limits, arrivals_));
   session_->add_extension(piece_news(arrivals_));
   set_address_filter();
   session_->set_alert_notify(wake);

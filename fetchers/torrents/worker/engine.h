@@ -81,7 +81,9 @@ class Engine {
   Result<void> finish(TorrentJob& job);
   Result<void> fail(TorrentJob& job, char const* reason, std::string detail);
   Result<void> end(TorrentJob& job, std::variant<Done, Failed> ending);
+  Result<void> tell_endings();
   Result<void> tell_ending(TorrentJob& job);
+  Result<void> fail_for_disk(TorrentJob& job, Error const& error);
   bool has_arrived(TorrentJob const& job, WantedFile const& file) const;
   void note_whole_files(TorrentJob& job);
   Result<void> tell_arrived(TorrentJob& job);

@@ -56,6 +56,7 @@ Result<void> Engine::take_alerts() {
     IMPOUND_CHECK(tell_arrived(job));
     IMPOUND_CHECK(tell_reached(job));
   }
+  IMPOUND_CHECK(tell_endings());
   return trip_wire(counters_.sent_payload_bytes);
 }
 
@@ -260,10 +261,15 @@ Result<void> Engine::take_stats(lt::session_stats_alert const& alert) {
   auto const counters = alert.counters();
   if (sent_payload >= 0) sent_payload_bytes_ = static_cast<std::uint64_t>(counters[sent_payload]);
   IMPOUND_CHECK(trip_wire(sent_payload_bytes_));
+  for (auto& [name, job] : jobs_) job.counted |= job.removed;
+  return tell_endings();
+}
+
+/// Of those that libtorrent and the disk have let go of: what the last batch held is on the medium, or known not to be.
+Result<void> Engine::tell_endings() {
   std::vector<TorrentJob*> over;
-  for (auto& [name, job] : jobs_) {
-    if (job.removed) over.push_back(&job);
-  }
+  for (auto& [name, job] : jobs_)
+    if (job.counted && !arrivals_->is_in_use(job.asked.folder)) over.push_back(&job);
   for (auto* job : over) IMPOUND_CHECK(tell_ending(*job));
   return ok();
 }

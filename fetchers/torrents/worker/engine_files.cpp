@@ -1,7 +1,8 @@
 // What the agent is told of a job's files: the part of engine.h that hands them over.
 //
 // A file is told once it is whole and its digest is there: the back end has closed it by then (arrival_disk), so that
-// the agent, which takes it away while the rest still comes, finds nobody who could write to it. What has no digest
+// the agent, which takes it away while the rest still comes, finds nobody who could write to it; and its bytes are on
+// the medium, so that no sync that failed is hidden from the agent. What has no digest
 // when the job ends is told after libtorrent has let go of it.
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -64,6 +65,7 @@ void Engine::note_whole_files(TorrentJob& job) {
 /// A digest may come later than its file's last piece, where a piece before it is still to be read.
 Result<void> Engine::tell_arrived(TorrentJob& job) {
   if (job.ending || !job.torrent || !job.choice_in_force) return ok();
+  if (auto const error = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, *error);
   if (job.waits_for_digests) return finish(job);
   if (!std::exchange(job.tells_later, false)) return ok();
   for (auto& file : job.files) {
@@ -90,18 +92,26 @@ Result<void> Engine::tell_reached(TorrentJob& job) {
   return ok();
 }
 
+/// Nothing of a torrent is told any more whose disk has failed: what was written may not be there, and nobody who opens
+/// it anew is told so.
+Result<void> Engine::fail_for_disk(TorrentJob& job, Error const& error) {
+  return fail(job, error.code == Code::no_space ? "disk_full" : "worker_ended", "disk: " + line(error));
+}
+
 Result<void> Engine::finish(TorrentJob& job) {
   if (job.linger_until) return ok();
-  job.waits_for_digests = false;
+  if (auto const error = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, *error);
+  bool const waited = std::exchange(job.waits_for_digests, false);
   for (auto& file : job.files) {
     file.whole = true;
     if (has_arrived(job, file))
       IMPOUND_CHECK(tell_file(job, file));
     else
-      job.waits_for_digests = !arrivals_->broken(job.asked.folder);
+      job.waits_for_digests = true;
     if (job.ending) return ok();
   }
-  if (job.waits_for_digests) return ok();  // each arrival asks again
+  if (job.waits_for_digests && !waited) job.handle.flush_cache();  // no later batch would come
+  if (job.waits_for_digests) return ok();                          // each arrival asks again
   if (job.asked.linger_s > 0) {
     job.linger_until = std::chrono::steady_clock::now() + std::chrono::seconds{job.asked.linger_s};
     return ok();
@@ -134,7 +144,7 @@ void Engine::keep_layers(TorrentJob& job) {
 
 /// After libtorrent has let go: files whose digests never came, and of a job that failed what lies there in part.
 Result<void> Engine::tell_left(TorrentJob& job, bool failed) {
-  if (!job.torrent || !job.choice_in_force) return ok();
+  if (!job.torrent || !job.choice_in_force || arrivals_->broken(job.asked.folder)) return ok();
   for (auto& file : job.files) {
     auto const staged = staged_name(file);
     struct stat facts {};

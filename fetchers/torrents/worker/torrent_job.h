@@ -84,6 +84,7 @@ struct TorrentJob {
   std::optional<SteadyTime> linger_until;            // finished, and stays as a seed
   std::optional<std::variant<Done, Failed>> ending;  // decided; told when libtorrent has let go
   bool removed = false;                              // libtorrent has
+  bool counted = false;                              // and what it sent until then was counted
 };
 
 // A torrent with a huge swarm would else leave none of the session's connections to the others; while it waits, the few

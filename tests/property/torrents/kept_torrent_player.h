@@ -102,7 +102,7 @@ struct Player {
   void carry_out_next() {
     auto const batch = std::move(late.front());
     late.pop_front();
-    kept.batch_ended(carry_out(disk, batch));
+    kept.batch_ended(carry_out(disk, batch), batch.finished);
   }
 
   void carry_out_late() {

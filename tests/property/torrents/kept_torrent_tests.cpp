@@ -88,6 +88,72 @@ TEST_CASE("kept torrent: files that are wanted later come whole, and none is tol
   }
 }
 
+TEST_CASE("kept torrent: a block that comes twice with other bytes leaves neither in a digest") {
+  Payload const payload{21};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+  Player player{payload, kept, std::mt19937_64{21}, disk};
+  REQUIRE(player.begin());
+  for (std::size_t piece = 0; piece < payload.map.pieces(); ++piece) {
+    for (auto const& block : blocks_of(payload, piece)) {
+      auto const right = payload.piece(piece).substr(block.start, block.size);
+      auto wrong = right;
+      wrong[wrong.size() / 2] ^= 1;
+      if (block.start == 0) REQUIRE(kept.write(piece, block.start, raw(wrong)));
+      REQUIRE(kept.write(piece, block.start, raw(right)));
+    }
+    REQUIRE(player.judge(piece));
+    CHECK(player.have[piece]);
+  }
+  REQUIRE(kept.commit());
+  check_whole(disk, payload, kept);
+  CHECK(counters.pieces_read_back == payload.map.pieces());
+}
+
+TEST_CASE("kept torrent: no piece that a torrent may name is that of bytes that are not there") {
+  Payload const payload{23};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptLimits limits;
+  limits.absent = sha256(raw("by chance"));
+  KeptTorrent kept{disk, "job", payload.map, true, identity, counters, limits};
+  REQUIRE(kept.open());
+  for (std::size_t const piece : {std::size_t{0}, payload.map.pieces()}) {
+    auto const hashes = kept.hash(piece, {true, 2});
+    REQUIRE(hashes);
+    CHECK(std::equal(hashes.value().v1->bytes.begin(), hashes.value().v1->bytes.end(), limits.absent.bytes.begin()));
+    CHECK(hashes.value().blocks == std::vector<Sha256>(2, limits.absent));
+  }
+}
+
+TEST_CASE("kept torrent: for a file that nobody wants no room is taken beyond what shares pieces with others") {
+  Payload const payload{25};
+  KeptLimits limits;
+  limits.files.reserve_from_bytes = 1'000;
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  KeptTorrent kept{disk, "job", payload.map, false, identity, counters, limits};
+  Player player{payload, kept, std::mt19937_64{25}, disk};
+  kept.choose({true, true, false});
+  REQUIRE(player.begin());
+  player.wanted.assign(payload.map.pieces(), false);
+  player.wanted[0] = true;
+  REQUIRE(player.fetch(false, false));
+  CHECK(disk.content("job/000000") == payload.bytes[0]);
+  CHECK(disk.content("job/000002").size() == payload.piece_length - payload.files[0].size);
+  kept.choose({});
+  player.wanted[1] = true;
+  REQUIRE(player.fetch(false, false));
+  CHECK(disk.content("job/000002").size() == payload.files[2].size);
+  player.wanted.assign(payload.map.pieces(), true);
+  REQUIRE(player.fetch(false, false));
+  check_whole(disk, payload, kept);
+}
+
 TEST_CASE("kept torrent: a piece of 512 MiB needs no memory of that size") {
   PieceMap const map{512u << 20, {{1u << 30, false}}};
   SimulatedDisk disk;

@@ -39,7 +39,13 @@ class SlowDisk final : public Disk {
     return disk_.sync(file);
   }
   Result<void> sync_folder(std::string_view path) override { return disk_.sync_folder(path); }
-  Result<void> sync_everything() override { return disk_.sync_everything(); }
+  Result<void> sync_everything() override {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this] { return !held_; });
+    if (failing_) return Error{Code::io, "the sync failed", {}, {}};
+    lock.unlock();
+    return disk_.sync_everything();
+  }
   Result<void> rename(std::string_view from, std::string_view to, Replace replace) override {
     return disk_.rename(from, to, replace);
   }

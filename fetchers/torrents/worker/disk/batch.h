@@ -26,7 +26,8 @@ struct Batch {
   bool names = false;              // files were made
   std::shared_ptr<DownloadJournal> journal;
   std::string records;
-  std::uint64_t bytes = 0;  // of payload written since the batch before
+  std::uint64_t bytes = 0;            // of payload written since the batch before
+  std::vector<std::size_t> finished;  // files whose digest is among the records
 };
 
 /// Any thread; waits for the disk. A file that is not there any more was taken away whole, and everything is synced.

@@ -150,7 +150,10 @@ Result<std::shared_ptr<DownloadJournal>> DownloadJournal::open(Disk& disk, std::
     return journal;
   }
   journal->end_ = read_records(before.value(), limits, content.emplace());
-  if (journal->end_ < before.value().size()) IMPOUND_CHECK(journal->file_.truncate(journal->end_));
+  if (journal->end_ == before.value().size()) return journal;
+  // Durably: good records may lie behind the torn one, and new ones must never be found before them.
+  IMPOUND_CHECK(journal->file_.truncate(journal->end_));
+  IMPOUND_CHECK(journal->file_.sync());
   return journal;
 }
 

@@ -73,6 +73,11 @@ std::optional<std::uint64_t> FileTable::size_of(std::size_t file) {
   return facts.value().size;
 }
 
+void FileTable::forget_cached(std::size_t file) {
+  // What cannot be opened cannot be read either, which its reader says.
+  if (auto opened = DiskFile::open(disk_, path(file), Open::read)) (void)opened.value().forget_cached();
+}
+
 FileTable::Unsynced FileTable::take_unsynced() {
   Unsynced all{{unsynced_.begin(), unsynced_.end()}, names_unsynced_};
   unsynced_.clear();

@@ -42,6 +42,8 @@ class FileTable {
   Result<void> read(std::size_t file, std::uint64_t offset, std::span<std::byte> into);
   /// The file's size; nothing when it is not there.
   std::optional<std::uint64_t> size_of(std::size_t file);
+  /// Its next bytes are read from the medium, but for those that are not there yet.
+  void forget_cached(std::size_t file);
   /// What must be synced before anybody may say that it is there; from here on it is the caller's to do.
   struct Unsynced {
     std::vector<std::size_t> files;

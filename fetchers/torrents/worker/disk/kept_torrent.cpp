@@ -25,13 +25,24 @@ KeptTorrent::KeptTorrent(Disk& disk, std::string folder, PieceMap map, bool has_
       frontiers_(map_.files().size()),
       passed_(map_.pieces()),
       digest_journaled_(map_.files().size()),
+      durable_(map_.files().size()),
+      shown_(map_.files().size()),
       left_(map_.files().size()),
-      limits_(limits) {}
+      unwanted_(map_.files().size()),
+      left_in_cache_(map_.files().size(), true),
+      limits_(limits) {
+  for (std::size_t i = 0; i < durable_.size(); ++i) durable_[i] = map_.files()[i].size == 0;
+}
 
 void KeptTorrent::files_left(std::vector<bool> const& left) {
   auto flag = left.begin();
   for (std::size_t i = 0; i < left_.size() && flag != left.end(); ++i)
     if (!map_.files()[i].pad) left_[i] = *flag++;
+}
+
+void KeptTorrent::choose(std::vector<bool> const& wanted) {
+  for (std::size_t i = 0; i < unwanted_.size(); ++i) unwanted_[i] = i < wanted.size() && !wanted[i];
+  files_.close_all();  // room is taken when they are opened
 }
 
 Result<bool> KeptTorrent::open(Journal journal) {
@@ -75,11 +86,13 @@ void KeptTorrent::take_up(JournalContent content) {
   begun_before_ = std::move(content.begun);
   before_ = std::move(content.pieces);
   for (auto const& [file, state] : content.frontiers) {
-    if (state.next <= map_.files()[file].size) frontiers_[file].go_on_from(state);
+    if (state.next > map_.files()[file].size) continue;
+    frontiers_[file].go_on_from(state);
+    shown_[file] = state.next;
   }
   for (auto const& [file, digest] : content.digests) {
     frontiers_[file].finished_before(digest);
-    digest_journaled_[file] = true;
+    digest_journaled_[file] = durable_[file] = true;
   }
 }
 
@@ -111,8 +124,9 @@ Result<void> KeptTorrent::write(std::size_t piece, std::uint64_t start, Bytes by
 Result<void> KeptTorrent::write_spans(std::size_t piece, std::uint64_t start, Bytes bytes) {
   for (auto const& span : map_.spans(piece, start, bytes.size())) {
     auto const part = bytes.first(static_cast<std::size_t>(span.size));
-    // Of one that left only what shares a piece with a file that is still to come.
-    std::uint64_t const room = span.pad || left_[span.file] ? 0 : map_.files()[span.file].size;
+    // Of one that left, or is not wanted, only what shares a piece with a file that is still to come.
+    bool const comes_whole = !span.pad && !left_[span.file] && !unwanted_[span.file];
+    std::uint64_t const room = comes_whole ? map_.files()[span.file].size : 0;
     if (!span.pad) IMPOUND_CHECK(files_.write(span.file, room, span.offset, part));
     bytes = bytes.subspan(part.size());
   }
@@ -169,7 +183,10 @@ Result<PieceHashes> KeptTorrent::read_hashes(std::size_t piece, HashWanted wante
 }
 
 Result<PieceHashes> KeptTorrent::hash(std::size_t piece, HashWanted wanted) {
-  PieceHashes absent{wanted.v1 ? std::optional{Sha1{}} : std::nullopt, std::vector<Sha256>(wanted.blocks)};
+  Sha1 absent_v1;
+  std::copy_n(limits_.absent.bytes.begin(), Sha1::size, absent_v1.bytes.begin());
+  PieceHashes absent{wanted.v1 ? std::optional{absent_v1} : std::nullopt,
+                     std::vector<Sha256>(wanted.blocks, limits_.absent)};
   if (piece >= map_.pieces()) return absent;
   has_v1_ &= wanted.v1;
   auto const fits = [&](PieceHashes const& hashes) {
@@ -180,6 +197,9 @@ Result<PieceHashes> KeptTorrent::hash(std::size_t piece, HashWanted wanted) {
     if (auto hashes = live->second->finish(map_.piece_size(piece)); hashes && fits(*hashes))
       return hashed_[piece] = std::move(*hashes);
     ++counters_.pieces_read_back;
+    // Of a block that came twice the frontiers may have taken other bytes than those that lie there now.
+    for (auto const& span : map_.spans(piece, 0, map_.piece_length()))
+      if (!span.pad) frontiers_[span.file].piece_failed(piece);
   } else if (auto const kept = before_.find(piece); kept != before_.end() && fits(kept->second)) {
     ++counters_.pieces_from_journal;
     return kept->second;
@@ -187,12 +207,23 @@ Result<PieceHashes> KeptTorrent::hash(std::size_t piece, HashWanted wanted) {
     return absent;
   } else {
     ++counters_.pieces_rechecked;
+    read_from_the_medium(piece);
   }
   auto read = read_hashes(piece, wanted);
   if (!read && read.error().code == Code::not_found) return absent;
   if (!read) return read;
   count_unsynced(piece);
   return hashed_[piece] = std::move(read).value();
+}
+
+/// A process that died may have left pages that a failed sync has marked as clean: they are not on the medium, and no
+/// later sync tells. Those that are dirty stay, and are synced with what is written now.
+void KeptTorrent::read_from_the_medium(std::size_t piece) {
+  for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
+    if (span.pad || !left_in_cache_[span.file]) continue;
+    left_in_cache_[span.file] = false;
+    files_.forget_cached(span.file);
+  }
 }
 
 /// What was read may be in the page cache alone, left by a process that died before its sync.
@@ -236,7 +267,9 @@ void KeptTorrent::passed(std::size_t piece) {
 void KeptTorrent::catch_up() {
   std::uint64_t left = limits_.catch_up_bytes;
   while (behind() && left > 0) {
-    if (auto const caught = catch_up(*behind_.begin(), left); !caught) broken_ = caught.error();
+    auto const file = *behind_.begin();
+    if (auto const caught = catch_up(file, left); !caught) broken_ = caught.error();
+    if (!durable_[file] && !digest_journaled_[file] && digest(file)) whole_.insert(file);
   }
 }
 
@@ -269,26 +302,37 @@ void KeptTorrent::failed(std::size_t piece) {
 
 std::optional<Batch> KeptTorrent::take_batch() {
   if (broken_ || !journal_ || (pending_ == 0 && touched_.empty())) return std::nullopt;
+  std::vector<std::size_t> finished;
   for (std::size_t const file : touched_) {
     if (digest_journaled_[file]) continue;
     if (auto const whole = digest(file)) {
       records_ += finished_record(file, *whole);
       digest_journaled_[file] = true;
-    } else if (frontiers_[file].passed().next > 0) {
-      records_ += reached_record(file, frontiers_[file].passed());
+      finished.push_back(file);
+    } else if (auto const& passed = frontiers_[file].passed(); passed.next > shown_[file]) {
+      records_ += reached_record(file, passed);
+      shown_[file] = passed.next;
     }
   }
   touched_.clear();
+  whole_.clear();
   auto unsynced = files_.take_unsynced();
-  return Batch{folder_,  std::move(unsynced.files),   unsynced.names,
-               journal_, std::exchange(records_, {}), std::exchange(pending_, 0)};
+  return Batch{folder_,
+               std::move(unsynced.files),
+               unsynced.names,
+               journal_,
+               std::exchange(records_, {}),
+               std::exchange(pending_, 0),
+               std::move(finished)};
 }
 
-void KeptTorrent::batch_ended(Result<void> const& done) {
-  if (done)
-    ++counters_.batches;
-  else if (!broken_)
-    broken_ = done.error();
+void KeptTorrent::batch_ended(Result<void> const& done, std::vector<std::size_t> const& finished) {
+  if (!done) {
+    if (!broken_) broken_ = done.error();
+    return;
+  }
+  ++counters_.batches;
+  for (std::size_t const file : finished) durable_[file] = true;
 }
 
 Result<void> KeptTorrent::commit() {
@@ -296,7 +340,7 @@ Result<void> KeptTorrent::commit() {
   auto const batch = take_batch();
   if (!batch) return ok();
   auto done = carry_out(disk_, *batch);
-  batch_ended(done);
+  batch_ended(done, batch->finished);
   return done;
 }
 

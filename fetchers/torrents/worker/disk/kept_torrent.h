@@ -55,6 +55,9 @@ struct HashWanted {
 struct KeptLimits {
   FileTableLimits files;
   std::uint64_t catch_up_bytes = 8u << 20;  // read at a time
+  // The hash of a piece that is not there. A torrent may name any hash as its piece's, also one of zeros: where
+  // torrents come from strangers, this is random.
+  Sha256 absent{};
 };
 
 class KeptTorrent {
@@ -66,25 +69,29 @@ class KeptTorrent {
   /// Before open(): files that were taken away whole, by their number among those that are no padding. The journal
   /// speaks of their pieces still, and nothing is asked of their bytes.
   void files_left(std::vector<bool> const& left);
+  /// Of each file of the map, missing ones are wanted: of one that is not, no more comes than what shares a piece with
+  /// others, and no room is taken for the rest.
+  void choose(std::vector<bool> const& wanted);
 
   enum class Journal { believed, begun_anew };
   /// Takes up what an earlier worker left. True: there is something, and hash() shall be asked for every piece; with
   /// the journal begun anew it reads them all.
   Result<bool> open(Journal journal = Journal::believed);
   Result<void> write(std::size_t piece, std::uint64_t start, Bytes bytes);
-  /// Zeros for what is not there.
+  /// KeptLimits::absent for what is not there.
   Result<PieceHashes> hash(std::size_t piece, HashWanted wanted);
   Result<Sha256> hash_block(std::size_t piece, std::uint64_t start);
   void passed(std::size_t piece);
   void failed(std::size_t piece);
   bool behind() const { return !behind_.empty() && !broken_; }
   void catch_up();
-  bool broken() const { return broken_.has_value(); }
+  std::optional<Error> const& broken() const { return broken_; }
   /// Payload written, or taken over unsynced, since the last batch.
   std::uint64_t bytes_pending() const { return broken_ ? 0 : pending_; }
   /// Everything since the last batch, to be carried out after all before it; nothing when there is nothing to do.
   std::optional<Batch> take_batch();
-  void batch_ended(Result<void> const& done);
+  /// `finished`: the batch's.
+  void batch_ended(Result<void> const& done, std::vector<std::size_t> const& finished);
   bool writes_into(DownloadJournal const& journal) const { return journal_.get() == &journal; }
   /// A batch at once, on this thread.
   Result<void> commit();
@@ -93,6 +100,11 @@ class KeptTorrent {
   void let_go(std::size_t file) { files_.let_go(file); }
   /// A file's SHA-256 as its bytes arrived, once it is whole.
   std::optional<Sha256> digest(std::size_t file) { return frontiers_[file].digest(map_.files()[file].size); }
+  /// The same, once its bytes and the journal's word of it are on the medium: whoever takes the file over opens it
+  /// anew, and is told by nobody of a sync that failed before.
+  std::optional<Sha256> durable_digest(std::size_t file) { return durable_[file] ? digest(file) : std::nullopt; }
+  /// A file became whole since the last batch.
+  bool whole_waits() const { return !broken_ && !whole_.empty(); }
   /// So many bytes of it, from its beginning, passed.
   std::uint64_t reached(std::size_t file) const { return frontiers_[file].passed().next; }
   PieceMap const& map() const { return map_; }
@@ -101,6 +113,7 @@ class KeptTorrent {
   Result<bool> is_there(JournalContent const& content);
   void take_up(JournalContent content);
   void count_unsynced(std::size_t piece);
+  void read_from_the_medium(std::size_t piece);
   Result<void> write_spans(std::size_t piece, std::uint64_t start, Bytes bytes);
   Result<void> read_piece(std::size_t piece, std::uint64_t start, std::span<std::byte> into);
   Result<PieceHashes> read_hashes(std::size_t piece, HashWanted wanted);
@@ -122,7 +135,11 @@ class KeptTorrent {
   std::vector<FileFrontier> frontiers_;
   std::vector<bool> passed_;
   std::vector<bool> digest_journaled_;
+  std::vector<bool> durable_;         // by file: its digest
+  std::vector<std::uint64_t> shown_;  // by file: how far the journal has it
   std::vector<bool> left_;
+  std::vector<bool> unwanted_;
+  std::vector<bool> left_in_cache_;  // by an earlier process, perhaps
   std::map<std::size_t, std::unique_ptr<PieceHashing>> live_;
   std::map<std::size_t, PieceHashes> hashed_;  // not judged yet
   std::map<std::size_t, PieceHashes> before_;  // from the journal, not asked for yet
@@ -131,6 +148,7 @@ class KeptTorrent {
   KeptLimits limits_;
   std::set<std::size_t> behind_;   // files whose SHA-256 may go on from what is there
   std::set<std::size_t> touched_;  // files that moved since the last batch
+  std::set<std::size_t> whole_;    // of these, whole
   std::string records_;            // of the journal, for the next batch
   std::uint64_t pending_ = 0;
   std::optional<Error> broken_;
