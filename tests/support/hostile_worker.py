@@ -100,7 +100,7 @@ def wait_for(kind):
 
 
 def hello():
-    say("hello", version=3, engine="libtorrent 2.0.8.0")
+    say("hello", version=4, engine="libtorrent 2.0.8.0")
 
 
 def job():
