@@ -91,6 +91,7 @@ Result<void> Sealing::run_batch(std::span<ToSeal const> files, std::vector<Seale
     batch.files.push_back({file.staged_path, file.size, file.arrival, file.exhibit});
   }
   batch.make_items();
+  for (std::size_t i = 0; i < files.size(); ++i) batch.items[i].hashed = files[i].hashed;
 
   // 0: the plan. Before it is durable nothing is touched.
   IMPOUND_TRY(line, plan_line(batch.files));
@@ -163,8 +164,26 @@ Result<Lease> Sealing::try_lease(Item& item) {
   }
 }
 
+/// What the caller hashed, if it is this very file (the name may have been another's when it was opened) and nobody has
+/// been able to write to it since.
+bool Sealing::take_hashed(Item& item) {
+  auto const hashed = std::exchange(item.hashed, nullptr);
+  if (!hashed || !hashed->file || digests_ != SealWith::sha256) return false;
+  auto const now = hashed->file.facts();
+  if (!now || now.value().inode != item.facts.inode || now.value() != item.facts || hashed->facts != item.facts ||
+      !vault_.lease_held(hashed->file.handle())) {
+    hashed->file.reset();  // and with it the lease
+    return false;
+  }
+  item.file = std::move(hashed->file);
+  item.leased = true;
+  item.outcome.sha256 = hashed->sha256;
+  return true;
+}
+
 /// Steps 3 and 4.
 Result<void> Sealing::hash_held(Batch& batch, Item& item) {
+  bool const hashed = take_hashed(item);
   for (unsigned tries = 0; tries < limits_.hash_tries; ++tries) {
     if (!item.original && !item.leased) {
       IMPOUND_TRY(lease, try_lease(item));
@@ -177,7 +196,7 @@ Result<void> Sealing::hash_held(Batch& batch, Item& item) {
         }
       }
     }
-    auto unchanged = hash_once(batch, item);
+    auto unchanged = hashed ? Result<bool>{true} : hash_once(batch, item);
     if (!unchanged) {
       refuse(batch, item, std::move(unchanged).error());
       return ok();

@@ -9,7 +9,8 @@
 //     1  rename staged → staging/sealing/<n>-<i>        from here on the worker has no way to open it anew
 //     2  open without following, check: regular, ours, one link, the announced size
 //     3  read lease: refused while anybody can still write it; then tried again, then a copy of our own is sealed
-//     4  hash; the lease is still held and the facts are the same, or once more
+//     4  hash; the lease is still held and the facts are the same, or once more. What the caller hashed itself under a
+//        lease that has been held since (HashedFile) is not hashed again
 //     5  digests appended to the plan; 0400; data synced: one syncfs from 200 files on, else each file
 //     6  rename without replacing → objects/, then the lease goes. There already: that object is hashed again
 //        each folder of objects/ that was touched is synced once
@@ -29,6 +30,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,12 +48,21 @@ namespace impound::evidence {
 /// Records the entries as one group, durable when it returns.
 using RecordEntries = std::function<Result<void>(std::vector<EntryDraft>)>;
 
+/// A file that was opened, leased and hashed from its first byte to its last before it is sealed: as long as the lease
+/// is held, nobody has had it open for writing.
+struct HashedFile {
+  DiskFile file{};  // with the lease
+  FileFacts facts{};
+  Sha256 sha256{};
+};
+
 struct ToSeal {
   std::string staged_path;          // beneath the vault's staging/, any bytes
   std::uint64_t size = 0;           // as announced
   std::optional<Sha256> arrival{};  // the digest taken as the bytes came in
   EntryDraft exhibit;  // exhibit.sealed with its id set; `sha256`, `size`, `arrival_sha256` (where one was taken),
                        // `sha1` and `md5` (where asked for) are added to its body
+  std::shared_ptr<HashedFile> hashed{};  // taken over, and of use only if it is the file at staged_path
 };
 
 struct SealedFile {
@@ -114,6 +125,7 @@ class Sealing {
   std::optional<Error> open_and_check(Item& item);
   Result<void> hash_held(Batch& batch, Item& item);
   Result<bool> hash_once(Batch& batch, Item& item);
+  bool take_hashed(Item& item);
   Result<Lease> try_lease(Item& item);
   Result<Admission> copy_in(Item& item);
   Result<void> note_digests(Batch& batch);

@@ -16,6 +16,7 @@ struct Sealing::Item {
   SealedFile outcome{};
   std::string held{};                     // where the bytes to seal lie now
   std::optional<std::string> original{};  // beside a copy: the file it was made of, dropped at the end
+  std::shared_ptr<HashedFile> hashed{};   // by the caller
   DiskFile file{};
   FileFacts facts{};
   bool leased = false;

@@ -101,11 +101,13 @@ class Acquisitions {
  private:
   /// Payload on its way into the vault.
   struct Intake {
-    std::map<std::uint64_t, fetchers::FileDone> whole{};        // as the worker calls it, not sealed yet; by index
-    std::optional<fetchers::PayloadCheck> check{};              // in the torrent's order, as far as files are whole
-    std::map<std::uint64_t, fetchers::FileReached> reached{};   // large ones that still come
-    std::optional<std::uint64_t> read{};                        // bytes of the file that is due; none: not begun
-    std::map<std::uint64_t, fetchers::FilePart> parts{};        // never to be whole; by index
+    std::map<std::uint64_t, fetchers::FileDone> whole{};       // as the worker calls it, not sealed yet; by index
+    std::optional<fetchers::PayloadCheck> check{};             // in the torrent's order, as far as files are whole
+    std::map<std::uint64_t, fetchers::FileReached> reached{};  // large ones that still come
+    std::optional<std::uint64_t> read{};                       // bytes of the file that is due; none: not begun
+    std::shared_ptr<evidence::HashedFile> leased{};            // the file that is due, where it is read under a lease
+    std::map<std::uint64_t, std::shared_ptr<evidence::HashedFile>> hashed{};  // judged, and leased since; by index
+    std::map<std::uint64_t, fetchers::FilePart> parts{};                      // never to be whole; by index
     std::map<std::uint64_t, Json> kept_parts{};                 // of these that were sealed: what the file list says
     std::map<std::uint64_t, std::string> unreadable{};          // of those that were read: why not
     std::vector<std::optional<fetchers::PieceRange>> pieces{};  // of each file of the torrent
@@ -223,6 +225,9 @@ class Acquisitions {
   Result<void> take_in_payload(Running& running, Rest rest);
   Result<void> hold_against_torrent(Running& running, Rest rest);
   Result<void> read_on(Running& running, std::string const& staged_path, std::uint64_t to);
+  Result<void> read_whole_file(Running& running, fetchers::FileDone const& done, std::uint64_t& left);
+  std::shared_ptr<evidence::HashedFile> lease(Running const& running, fetchers::FileDone const& done);
+  void end_file(Running& running);
   Result<void> read_sealed_edges(Running& running, std::size_t index);
   Result<void> seal_judged(Running& running, Rest rest);
   Result<void> seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch);

@@ -1,6 +1,10 @@
 // What the worker downloaded, held against the torrent's hashes by the agent itself, before anything of it is sealed.
 // See acquisition.h.
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
@@ -12,15 +16,18 @@ namespace impound::agent {
 namespace {
 
 constexpr std::uint64_t read_at_a_time = 256u << 20;  // while more comes; then the workers are heard again
+constexpr std::size_t leases_max = 1'000;
 
-/// Gives the file's bytes from `at` to `to` to the check, as many as there are, and moves `at` behind them. Files of a
-/// strange kind are not read.
-Result<void> read_into(fetchers::PayloadCheck& check, Disk& vault, std::string const& path, std::uint64_t& at,
-                       std::uint64_t to) {
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
-  IMPOUND_TRY(file, DiskFile::open(vault, path, Open::read));
-  IMPOUND_TRY(facts, file.facts());
-  if (facts.type != FileFacts::Type::file) return Error{Code::refused, "not a regular file", path, {}};
+/// Files that wait for their seal with a lease stay open: a quarter of what may be, beside the half that sealing takes.
+std::size_t leases_at_once() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leases_max;
+  return std::min<std::size_t>(leases_max, static_cast<std::size_t>(limit.rlim_cur) / 4);
+}
+
+/// Gives the file's bytes from `at` to `to` to the check, as many as there are, and moves `at` behind them.
+Result<void> read_into(fetchers::PayloadCheck& check, DiskFile& file, std::uint64_t& at, std::uint64_t to) {
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(to - at, 1u << 20)));
   while (at < to) {
     IMPOUND_TRY(count, file.read(at, std::span{buffer}.first(std::min<std::size_t>(buffer.size(), to - at))));
     if (count == 0) break;
@@ -74,16 +81,11 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
     } else if (is_sealed(running, index)) {
       IMPOUND_CHECK(read_sealed_edges(running, index));
     } else if (whole != intake.whole.end()) {
-      // A byte more than there shall be, so that a longer one is noticed.
-      std::uint64_t const from = intake.read.value_or(0);
-      std::uint64_t const to = from + std::min(left, file.size + 1 - from);
-      auto const read = read_on(running, whole->second.staged_path, to);
+      auto const read = read_whole_file(running, whole->second, left);
       if (!read && rest == Rest::comes) return ok();  // too many open files, a lease: tried again, to the end
       if (!read) intake.unreadable.emplace(index, line(read.error()));
-      left -= *intake.read - from;
       if (left == 0) return ok();
-      check.end_file();
-      intake.read.reset();
+      end_file(running);
     } else if (rest == Rest::comes) {
       auto const there = intake.reached.find(index);
       if (there == intake.reached.end()) return ok();
@@ -91,8 +93,7 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
       (void)read_on(running, there->second.staged_path, to);  // what goes wrong shows when it is whole
       return ok();
     } else if (intake.read) {
-      check.end_file();
-      intake.read.reset();
+      end_file(running);
     } else {
       check.skip_file();
     }
@@ -113,7 +114,55 @@ Result<void> Acquisitions::read_on(Running& running, std::string const& staged_p
   }
   if (to <= *intake.read) return ok();
   std::string const path = staging_path(staging_of(running)) + "/" + staged_path;
-  return read_into(*intake.check, session_.disk(), path, *intake.read, to);
+  IMPOUND_TRY(file, DiskFile::open(session_.disk(), path, Open::read));
+  IMPOUND_TRY(facts, file.facts());
+  if (facts.type != FileFacts::Type::file) return Error{Code::refused, "not a regular file", path, {}};
+  return read_into(*intake.check, file, *intake.read, to);
+}
+
+/// A byte more than there shall be, so that a longer one is noticed. Where it gets a lease before its first byte, what
+/// is read here is what is sealed, and sealing does not read it again.
+Result<void> Acquisitions::read_whole_file(Running& running, fetchers::FileDone const& done, std::uint64_t& left) {
+  Intake& intake = running.intake;
+  std::uint64_t const from = intake.read.value_or(0);
+  std::uint64_t const to = from + std::min(left, done.size + 1 - from);
+  if (!intake.read) intake.leased = lease(running, done);
+  if (intake.leased && !intake.read) {
+    intake.check->begin_file();
+    intake.read = 0;
+  }
+  auto read = intake.leased ? read_into(*intake.check, intake.leased->file, *intake.read, to)
+                            : read_on(running, done.staged_path, to);
+  left -= intake.read.value_or(from) - from;
+  return read;
+}
+
+/// Nothing where there is none to be had.
+std::shared_ptr<evidence::HashedFile> Acquisitions::lease(Running const& running, fetchers::FileDone const& done) {
+  if (running.intake.hashed.size() >= leases_at_once()) return nullptr;
+  std::string const path = staging_path(staging_of(running)) + "/" + done.staged_path;
+  auto file = DiskFile::open(session_.disk(), path, Open::read);
+  if (!file) return nullptr;
+  auto const facts = file.value().facts();
+  if (!facts || facts.value().type != FileFacts::Type::file) return nullptr;
+  auto const taken = session_.disk().take_lease(file.value().handle());
+  if (!taken || taken.value() != Lease::taken) return nullptr;
+  auto leased = std::make_shared<evidence::HashedFile>();
+  leased->facts = facts.value();
+  leased->file = std::move(file).value();
+  return leased;
+}
+
+/// Of the file that is due no more is read.
+void Acquisitions::end_file(Running& running) {
+  Intake& intake = running.intake;
+  std::uint64_t const index = intake.check->due();
+  intake.check->end_file();
+  intake.read.reset();
+  auto const leased = std::exchange(intake.leased, nullptr);
+  if (!leased || !intake.check->files()[index].there) return;
+  leased->sha256 = intake.check->files()[index].sha256;
+  intake.hashed.emplace(index, leased);
 }
 
 /// Of a file that is sealed only the bytes in pieces that it shares with its neighbours are of interest.

@@ -235,6 +235,7 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
   std::vector<fetchers::FileDone const*> of;
   for (fetchers::FileDone const& done : batch) {
     fetchers::CheckedFile const& checked = intake.check->files()[done.index];
+    auto hashed = intake.hashed.extract(done.index);
     if (std::string const problem = problem_of(running, done); !problem.empty()) {
       intake.wrong |= checked.wrong;
       intake.refused.push_back(done.path_bytes + ": " + problem);
@@ -252,8 +253,8 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
                      running.case_name, running.metadata_entry,
                      running.attempt,   {},
                      session_.new_id()};
-    files.push_back(
-        {staging_path(staging_of(running)) + "/" + done.staged_path, done.size, checked.sha256, std::move(draft)});
+    files.push_back({staging_path(staging_of(running)) + "/" + done.staged_path, done.size, checked.sha256,
+                     std::move(draft), hashed ? std::move(hashed.mapped()) : nullptr});
     of.push_back(&done);
   }
   auto sealed = session_.sealing().seal(files);

@@ -1,6 +1,5 @@
 #include "agent/work/idle_digests.h"
 
-#include <linux/ioprio.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -21,11 +20,15 @@ constexpr std::size_t block_bytes = 1024 * 1024;
 constexpr std::size_t group_entries_max = 500;
 constexpr std::size_t incidents_max = 50;  // of a run; a vault whose objects are gone is a matter for verify
 
+// ioprio_set(2). Its header, linux/ioprio.h, is C alone in newer kernels' versions.
+constexpr int ioprio_who_process = 1;
+constexpr int ioprio_idle = 3 << 13;
+
 /// Of this thread alone, and as far as the system allows it: who waits for the disk or a core goes first.
 void become_idle() {
   ::pthread_setname_np(::pthread_self(), "digests");
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 19);
-  (void)::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+  (void)::syscall(SYS_ioprio_set, ioprio_who_process, 0, ioprio_idle);
 }
 
 }  // namespace

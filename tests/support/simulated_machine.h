@@ -197,6 +197,7 @@ struct SimulatedDisk::State {
     facts.type = node.type;
     facts.size = node.bytes.size();
     facts.links = links(id);
+    facts.inode = id;
     facts.mode = node.mode;
     facts.owner = node.owner;
     facts.modified_ns = node.modified_ns;

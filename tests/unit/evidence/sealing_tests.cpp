@@ -56,6 +56,63 @@ std::string object_of(std::string_view bytes) { return object_path(sha256(bytes_
 
 }  // namespace
 
+namespace {
+
+/// As a caller hashes it under a lease; `sha256` is what it says, which need not be so.
+std::shared_ptr<HashedFile> hashed_by_caller(Desk& desk, std::string const& path, Sha256 const& sha256) {
+  auto hashed = std::make_shared<HashedFile>();
+  hashed->file = DiskFile::open(desk.disk, path, Open::read).value();
+  hashed->facts = hashed->file.facts().value();
+  hashed->sha256 = sha256;
+  CHECK(desk.disk.take_lease(hashed->file.handle()).value() == Lease::taken);
+  return hashed;
+}
+
+}  // namespace
+
+TEST_CASE("what the caller hashed under a lease is not hashed again") {
+  Desk desk;
+  auto const claimed = sha256(bytes_of("what the caller read"));
+  auto one = desk.file("1", "bytes");
+  one.hashed = hashed_by_caller(desk, one.staged_path, claimed);
+  auto sealing = desk.sealing();
+  auto const sealed = sealing.seal({&one, 1});
+  REQUIRE(sealed);
+  REQUIRE_FALSE(sealed.value()[0].refused);
+  CHECK(sealed.value()[0].sha256 == claimed);  // taken at its word
+  CHECK(desk.disk.content(object_path(claimed)) == "bytes");
+  CHECK(desk.clean());
+}
+
+TEST_CASE(
+    "what the caller hashed is hashed again when the lease is gone, the name another file's, or a digest wanted") {
+  Desk desk;
+  auto const claimed = sha256(bytes_of("what the caller read"));
+  auto one = desk.file("1", "bytes");
+  one.hashed = hashed_by_caller(desk, one.staged_path, claimed);
+  std::string now = "bytes";
+  auto how = SealWith::sha256;
+  SUBCASE("somebody wrote to it") {
+    desk.disk.overwrite(one.staged_path, 0, "B");
+    now = "Bytes";
+  }
+  SUBCASE("the lease is gone") { desk.disk.drop_lease(one.hashed->file.handle()); }
+  SUBCASE("another file has its name") {
+    desk.disk.erase(one.staged_path);
+    desk.disk.put_file(one.staged_path, "other");
+    now = "other";
+  }
+  SUBCASE("its size was another") { one.hashed->facts.size = 4; }
+  SUBCASE("all three digests are wanted") { how = SealWith::sha256_sha1_md5; }
+  Sealing sealing(desk.disk, SimulatedDisk::owner, desk.record(), {}, {}, how);
+  auto const sealed = sealing.seal({&one, 1});
+  REQUIRE(sealed);
+  REQUIRE_FALSE(sealed.value()[0].refused);
+  CHECK(sealed.value()[0].sha256 == sha256(bytes_of(now)));
+  CHECK(desk.disk.content(object_of(now)) == now);
+  CHECK(desk.clean());
+}
+
 TEST_CASE("sealed files are objects, read-only, with their entries") {
   Desk desk;
   std::vector const files{desk.file("one", "first"), desk.file("two", ""), desk.file("three \xff", "third")};
