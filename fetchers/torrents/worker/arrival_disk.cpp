@@ -21,6 +21,7 @@
 
 #include "fetchers/torrents/worker/disk/batches_under_way.h"
 #include "fetchers/torrents/worker/disk/sync_thread.h"
+#include "fetchers/torrents/worker/refusing_disk.h"
 #include "fetchers/torrents/worker/torrent_layout.h"
 
 namespace impound::fetchers {
@@ -38,20 +39,17 @@ lt::storage_error storage_error(Error const& error, lt::operation_t operation) {
   return {lt::error_code{number, lt::system_category()}, operation};
 }
 
-lt::storage_error refused(lt::operation_t operation) {
-  return {boost::system::errc::make_error_code(boost::system::errc::operation_not_permitted), operation};
-}
-
 template <class EngineHash, class Ours>
 EngineHash engine_hash(Ours const& ours) {
   return EngineHash{reinterpret_cast<char const*>(ours.bytes.data())};
 }
 
-class ArrivalDisk final : public lt::disk_interface, public PieceListener {
+class ArrivalDisk final : public RefusingDisk, public PieceListener {
  public:
   ArrivalDisk(lt::io_context& context, std::shared_ptr<Disk> disk, ArrivalLimits const& limits,
               std::shared_ptr<Arrivals> arrivals)
-      : context_(context),
+      : RefusingDisk(context),
+        context_(context),
         timer_(context),
         disk_(std::move(disk)),
         limits_(limits),
@@ -112,10 +110,13 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
                    lt::disk_job_flags_t) override {
     lt::storage_error error = refused(lt::operation_t::file_write);
     auto& storage = storages_.at(index);
+    auto const coming = std::exchange(coming_, std::nullopt);
     if (storage.kept && block.length >= 0) {
+      bool const known = coming && coming->torrent == storage.torrent && coming->block == block;
       auto const written = storage.kept->write(static_cast<std::size_t>(static_cast<int>(block.piece)),
                                                static_cast<std::uint64_t>(block.start),
-                                               std::as_bytes(std::span{bytes, static_cast<std::size_t>(block.length)}));
+                                               std::as_bytes(std::span{bytes, static_cast<std::size_t>(block.length)}),
+                                               known ? std::optional{coming->sender} : std::nullopt);
       error = written ? lt::storage_error{} : storage_error(written.error(), lt::operation_t::file_write);
       begin_batch_when_due(storage);
     }
@@ -170,21 +171,6 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     post(std::move(handler), piece, v2, error);
   }
 
-  // Nothing moves, is renamed or deleted on a stranger's behalf: the agent does that, when libtorrent has let go.
-  void async_move_storage(
-      lt::storage_index_t, std::string path, lt::move_flags_t,
-      std::function<void(lt::status_t, std::string const&, lt::storage_error const&)> handler) override {
-    post(std::move(handler), lt::status_t::fatal_disk_error, std::move(path), refused(lt::operation_t::file_rename));
-  }
-  void async_rename_file(
-      lt::storage_index_t, lt::file_index_t file, std::string name,
-      std::function<void(std::string const&, lt::file_index_t, lt::storage_error const&)> handler) override {
-    post(std::move(handler), std::move(name), file, refused(lt::operation_t::file_rename));
-  }
-  void async_delete_files(lt::storage_index_t, lt::remove_flags_t,
-                          std::function<void(lt::storage_error const&)> handler) override {
-    post(std::move(handler), refused(lt::operation_t::file_remove));
-  }
   void async_set_file_priority(
       lt::storage_index_t index, lt::aux::vector<lt::download_priority_t, lt::file_index_t> priorities,
       std::function<void(lt::storage_error const&, lt::aux::vector<lt::download_priority_t, lt::file_index_t>)> handler)
@@ -213,16 +199,16 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     post(std::move(handler), piece);
   }
 
-  void update_stats_counters(lt::counters&) const override {}
-  std::vector<lt::open_file_state> get_status(lt::storage_index_t) const override { return {}; }
   void abort(bool) override {
     aborted_ = true;
     timer_.cancel();
     begin_all_batches();
     sync_thread_.reset();  // waits for them; what they have to say is posted
   }
-  void submit_jobs() override {}
-  void settings_updated() override {}
+
+  void block_comes(void const* torrent, lt::peer_request const& block, Sender const& sender) override {
+    coming_ = Coming{torrent, block, sender};
+  }
 
   void piece_passed(void const* torrent, lt::piece_index_t piece) override {
     for (auto& [index, storage] : storages_) {
@@ -245,6 +231,11 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
     std::unique_ptr<KeptTorrent> kept;                   // from the check of its files on
     std::vector<bool> wanted;                            // by file; those behind its end are
     bool catching_up = false;
+  };
+  struct Coming {
+    void const* torrent = nullptr;  // compared, never followed
+    lt::peer_request block;
+    Sender sender;
   };
   struct Withheld {
     std::function<void(lt::storage_error const&)> handler;
@@ -315,13 +306,6 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
       });
   }
 
-  template <class... Parameters, class... Arguments>
-  void post(std::function<void(Parameters...)> handler, Arguments... arguments) {
-    boost::asio::post(context_, [handler = std::move(handler), ... arguments = std::move(arguments)]() mutable {
-      handler(std::move(arguments)...);
-    });
-  }
-
   /// A part now, and the rest when libtorrent has had its turn.
   void catch_up(lt::storage_index_t index, Storage& storage) {
     storage.catching_up = storage.kept->behind();
@@ -383,6 +367,7 @@ class ArrivalDisk final : public lt::disk_interface, public PieceListener {
   std::chrono::steady_clock::time_point all_begun_{};  // batches of all torrents, by the clock
   BatchesUnderWay under_way_;
   std::vector<Withheld> withheld_;
+  std::optional<Coming> coming_;
   std::unique_ptr<SyncThread> sync_thread_;  // none once aborted
 };
 

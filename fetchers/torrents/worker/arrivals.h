@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <libtorrent/extensions.hpp>
+#include <libtorrent/peer_request.hpp>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,8 @@ namespace impound::fetchers {
 class PieceListener {
  public:
   virtual void piece_passed(void const* torrent, lt::piece_index_t piece) = 0;
+  /// The block is written next, if libtorrent wants it.
+  virtual void block_comes(void const* torrent, lt::peer_request const& block, Sender const& sender) = 0;
 
  protected:
   ~PieceListener() = default;
@@ -135,7 +138,7 @@ class Arrivals {
   DiskCounters counters_;
 };
 
-/// A plugin that tells the listener which pieces passed.
+/// A plugin that tells the listener which pieces passed, and who sends each block.
 std::shared_ptr<lt::plugin> piece_news(std::shared_ptr<Arrivals> arrivals);
 
 }  // namespace impound::fetchers

@@ -112,6 +112,56 @@ TEST_CASE("kept torrent: a block that comes twice with other bytes leaves neithe
   CHECK(counters.pieces_read_back == payload.map.pieces());
 }
 
+TEST_CASE("kept torrent: the journal has who sent each block, across restarts, and nothing of pieces that failed") {
+  Payload const payload{27};
+  SimulatedDisk disk;
+  disk.put_folder("job");
+  DiskCounters counters;
+  auto const sender = [](unsigned number) {
+    Sender one;
+    one.address[15] = static_cast<std::byte>(number);
+    one.port = static_cast<std::uint16_t>(6'000 + number);
+    return one;
+  };
+  auto const write = [&](KeptTorrent& kept, std::size_t piece, auto const& from, bool wrong = false) {
+    for (auto const& block : blocks_of(payload, piece)) {
+      auto bytes = payload.piece(piece).substr(block.start, block.size);
+      if (wrong) bytes[0] ^= 1;
+      REQUIRE(kept.write(piece, block.start, raw(bytes), from(block.start / block_bytes)));
+    }
+  };
+  {
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+    Player player{payload, kept, std::mt19937_64{27}, disk};
+    REQUIRE(player.begin());
+    write(
+        kept, 0, [&](std::size_t) { return sender(9); }, true);
+    REQUIRE(player.judge(0));
+    write(kept, 0, [&](std::size_t block) { return sender(block < 3 ? 1 : 2); });
+    REQUIRE(player.judge(0));
+    write(kept, 1, [](std::size_t) { return std::optional<Sender>{}; });
+    REQUIRE(player.judge(1));
+    REQUIRE(kept.commit());
+  }
+  {
+    KeptTorrent kept{disk, "job", payload.map, false, identity, counters};
+    Player player{payload, kept, std::mt19937_64{27}, disk};
+    REQUIRE(player.begin());
+    write(kept, 2, [&](std::size_t block) { return sender(block % 2 == 0 ? 2 : 3); });
+    REQUIRE(player.judge(2));
+    REQUIRE(kept.commit());
+  }
+  std::optional<JournalContent> content;
+  REQUIRE(DownloadJournal::open(disk, "job", identity, {payload.map.pieces(), payload.files.size(), 4}, content));
+  REQUIRE(content);
+  CHECK(content->senders == std::vector{sender(9), sender(1), sender(2), sender(3)});
+  using Runs = std::vector<SenderRun>;
+  CHECK(content->sent[0] == Runs{{1, 3}, {2, 1}});
+  CHECK(content->sent[1] == Runs{{sender_unknown, 4}});
+  CHECK(content->sent[2] == Runs{{2, 1}, {3, 1}});
+  CHECK(content->sent.size() == 3);
+}
+
 TEST_CASE("kept torrent: no piece that a torrent may name is that of bytes that are not there") {
   Payload const payload{23};
   SimulatedDisk disk;

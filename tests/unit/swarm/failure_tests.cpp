@@ -2,9 +2,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstring>
+#include <set>
+
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "evidence/system/disk.h"
 #include "fetchers/torrents/metainfo.h"
+#include "fetchers/torrents/worker/disk/download_journal.h"
 #include "world.h"
 
 using namespace impound;
@@ -195,6 +201,42 @@ TEST_CASE("a disk that is full ends the job") {
   CHECK(heard.failed->reason == "disk_full");
 }
 
+namespace {
+
+/// The journal names for each piece who sent its blocks, and nobody but the job's peers, both of them.
+void check_senders(World& world, SwarmJob const& job, std::size_t size) {
+  auto const folder = world.staging() / job.folder;
+  Sha256 identity;  // stands in the journal's header
+  std::memcpy(identity.bytes.data(), contents(folder / "journal").substr(12, 32).data(), identity.bytes.size());
+  auto disk = LinuxDisk::open_at(world.staging().string());
+  REQUIRE(disk);
+  std::optional<JournalContent> content;
+  REQUIRE(DownloadJournal::open(*disk.value(), job.folder, identity, {1'000, 10, 4}, content));
+  REQUIRE(content);
+  std::set<std::uint16_t> who;
+  for (std::size_t piece = 0; piece < (size + 65'535) / 65'536; ++piece) {
+    CAPTURE(piece);
+    std::size_t blocks = 0;
+    for (SenderRun const& run : content->sent[piece]) {
+      who.insert(run.sender);
+      blocks += run.blocks;
+    }
+    CHECK(blocks == (std::min<std::size_t>(65'536, size - piece * 65'536) + 16'383) / 16'384);
+  }
+  CHECK(who.size() == 2);
+  for (auto const number : who) {
+    REQUIRE(number < content->senders.size());
+    Sender const& sender = content->senders[number];
+    auto const is_sender = [&](PeerAddress const& peer) {
+      auto const last = static_cast<std::byte>(peer.ip.back() - '0');  // of 127.0.0.N
+      return peer.port == sender.port && sender.address[12] == std::byte{127} && sender.address[15] == last;
+    };
+    CHECK(std::any_of(job.peers.begin(), job.peers.end(), is_sender));
+  }
+}
+
+}  // namespace
+
 TEST_CASE("beside a peer that spoils some blocks, a torrent comes whole from a good one") {
   if (!have_peers()) return;
   for (std::string const& version : std::vector<std::string>{"v1", "v2", "hybrid"}) {
@@ -223,6 +265,7 @@ TEST_CASE("beside a peer that spoils some blocks, a torrent comes whole from a g
     REQUIRE(heard.files.size() == 1);
     CHECK(heard.files[0].sha256 == sha256(bytes_of(bytes)));
     CHECK(contents(world.staging() / job.folder / heard.files[0].staged_path) == bytes);
+    check_senders(world, job, bytes.size());
     MESSAGE(version << ": pieces read back " << heard.done->pieces_read_back << ", payload received "
                     << heard.done->downloaded_payload << " for " << bytes.size());
   }

@@ -86,7 +86,7 @@ class LateKill {
 TEST_CASE("P1: killed within and between batches, a worker's successor goes on from the journal") {
   if (!have_peers()) return;
   constexpr std::uint64_t piece_bytes = 256u << 10;
-  constexpr std::uint64_t batches_bytes = 128u << 20;  // as many as may not be on the medium yet
+  constexpr std::uint64_t batches_bytes = 64u << 20;  // as many as may not be on the medium yet
   std::size_t const kills_wanted = full_length() ? 60 : 6;
   World world;
   auto const large = random_bytes(200'000'000, 1);

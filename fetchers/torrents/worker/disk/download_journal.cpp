@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "evidence/formats/crc32c.h"
 
@@ -16,6 +17,8 @@ constexpr char kind_begun = 1;
 constexpr char kind_hashed = 2;
 constexpr char kind_reached = 3;
 constexpr char kind_finished = 4;
+constexpr char kind_sender = 5;
+constexpr char kind_sent = 6;
 static_assert(std::is_trivially_copyable_v<Sha256Stream> && sizeof(Sha256Stream) == 112);
 
 Bytes raw(std::string_view text) { return std::as_bytes(std::span{text.data(), text.size()}); }
@@ -83,16 +86,40 @@ bool take_hashed(Taking& body, std::uint32_t piece, JournalLimits const& limits,
   return true;
 }
 
+bool take_sender(Taking& body, std::uint32_t number, JournalContent& content) {
+  Sender sender;
+  if (number != content.senders.size() || number >= sender_unknown) return false;
+  if (!body.object(sender.address) || !body.number(sender.port)) return false;
+  content.senders.push_back(sender);
+  return true;
+}
+
+bool take_sent(Taking& body, std::uint32_t piece, JournalContent& content) {
+  std::vector<SenderRun> runs;
+  while (body.left() > 0) {
+    SenderRun run;
+    if (!body.number(run.sender) || !body.number(run.blocks)) return false;
+    if (run.sender != sender_unknown && run.sender >= content.senders.size()) return false;
+    runs.push_back(run);
+  }
+  content.sent[piece] = std::move(runs);
+  return true;
+}
+
 /// False: a record that we never write.
 bool take(std::string_view bytes, JournalLimits const& limits, JournalContent& content) {
   Taking body{bytes};
   std::uint8_t kind = 0;
   std::uint32_t number = 0;
   if (!body.number(kind) || !body.number(number)) return false;
-  if (number >= (kind <= kind_hashed ? limits.pieces : limits.files)) return false;
+  if (kind == kind_sender) return take_sender(body, number, content) && body.left() == 0;
+  bool const of_piece = kind <= kind_hashed || kind == kind_sent;
+  if (number >= (of_piece ? limits.pieces : limits.files)) return false;
+  if (kind == kind_sent) return take_sent(body, number, content);
   if (kind == kind_hashed) return take_hashed(body, number, limits, content);
   if (kind == kind_begun) {
     content.pieces.erase(number);
+    content.sent.erase(number);
     content.begun.insert(number);
   } else if (kind == kind_reached) {
     FrontierState state;
@@ -215,6 +242,22 @@ std::string reached_record(std::size_t file, FrontierState const& state) {
 std::string finished_record(std::size_t file, Sha256 const& digest) {
   auto body = body_of(kind_finished, file);
   put_object(body, digest.bytes);
+  return record(body);
+}
+
+std::string sender_record(std::uint16_t number, Sender const& sender) {
+  auto body = body_of(kind_sender, number);
+  put_object(body, sender.address);
+  put(body, sender.port);
+  return record(body);
+}
+
+std::string sent_record(std::size_t piece, std::vector<SenderRun> const& runs) {
+  auto body = body_of(kind_sent, piece);
+  for (SenderRun const& run : runs) {
+    put(body, run.sender);
+    put(body, run.blocks);
+  }
   return record(body);
 }
 

@@ -6,8 +6,10 @@
 //              2 ‖ u32 piece ‖ u8 has SHA-1 [‖ 20] ‖ 32 …       its hashes; the data was synced before this record
 //              3 ‖ u32 file ‖ u64 next ‖ 112 bytes              how far the file's SHA-256 is: OpenSSL's own state
 //              4 ‖ u32 file ‖ 32                                the whole file's SHA-256
+//              5 ‖ u32 number ‖ 16 ‖ u16 port                   a sender, by its IPv6 or mapped IPv4 address
+//              6 ‖ u32 piece ‖ (u16 number ‖ u16 blocks) …      who sent its blocks, in their order; 65535: not known
 //
-// Records of kind 2 to 4 come in batches, written and synced only after a sync of the data they speak of (batch.h). A
+// Records of kind 2 to 6 come in batches, written and synced only after a sync of the data they speak of (batch.h). A
 // later record wins over an earlier; kind 1 takes back kind 2. Reading stops at the first record that is torn, and the
 // tail is cut off. Kind 1 is not synced: it is for a worker that died, not for a power cut, after which such a piece is
 // fetched again. A journal that is not believed is begun anew before anything is written: its records must not come
@@ -27,10 +29,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "evidence/system/disk.h"
 #include "fetchers/torrents/worker/disk/file_frontier.h"
 #include "fetchers/torrents/worker/disk/piece_hashing.h"
+#include "fetchers/torrents/worker/disk/senders.h"
 
 namespace impound::fetchers {
 
@@ -40,6 +44,8 @@ struct JournalContent {
   std::set<std::size_t> begun;  // without a record of its hashes
   std::map<std::size_t, FrontierState> frontiers;
   std::map<std::size_t, Sha256> digests;
+  std::vector<Sender> senders;  // by number
+  std::map<std::size_t, std::vector<SenderRun>> sent;
 };
 
 /// Pieces, files and blocks a piece that a record may name.
@@ -85,5 +91,7 @@ class DownloadJournal {
 std::string hashed_record(std::size_t piece, PieceHashes const& hashes);
 std::string reached_record(std::size_t file, FrontierState const& state);
 std::string finished_record(std::size_t file, Sha256 const& digest);
+std::string sender_record(std::uint16_t number, Sender const& sender);
+std::string sent_record(std::size_t piece, std::vector<SenderRun> const& runs);
 
 }  // namespace impound::fetchers

@@ -85,6 +85,7 @@ void KeptTorrent::take_up(JournalContent content) {
   knows_what_is_there_ = true;
   begun_before_ = std::move(content.begun);
   before_ = std::move(content.pieces);
+  senders_.go_on_from(content.senders);
   for (auto const& [file, state] : content.frontiers) {
     if (state.next > map_.files()[file].size) continue;
     frontiers_[file].go_on_from(state);
@@ -102,7 +103,8 @@ PieceHashing& KeptTorrent::hashing_of(std::size_t piece) {
   return *slot;
 }
 
-Result<void> KeptTorrent::write(std::size_t piece, std::uint64_t start, Bytes bytes) {
+Result<void> KeptTorrent::write(std::size_t piece, std::uint64_t start, Bytes bytes,
+                                std::optional<Sender> const& sender) {
   if (broken_) return *broken_;
   if (piece >= map_.pieces() || start + bytes.size() > map_.piece_size(piece) || !journal_)
     return Error{Code::malformed, "a block that is in no piece", folder_, {}};
@@ -115,10 +117,21 @@ Result<void> KeptTorrent::write(std::size_t piece, std::uint64_t start, Bytes by
   }
   auto& hashing = hashing_of(piece);
   IMPOUND_CHECK(write_spans(piece, start, bytes));
+  note_sender(piece, start, sender);
   fill_pads(piece, hashing);
   hashing.add(start, bytes, [&](std::uint64_t at, Bytes part) { try_frontiers(piece, at, part); });
   fill_pads(piece, hashing);
   return ok();
+}
+
+void KeptTorrent::note_sender(std::size_t piece, std::uint64_t start, std::optional<Sender> const& sender) {
+  std::uint16_t number = sender_unknown;
+  if (sender) {
+    auto const [known, added] = senders_.number_of(*sender);
+    if (added) records_ += sender_record(known, *sender);
+    number = known;
+  }
+  senders_.sent(piece, static_cast<std::size_t>(start / block_bytes), number);
 }
 
 Result<void> KeptTorrent::write_spans(std::size_t piece, std::uint64_t start, Bytes bytes) {
@@ -252,7 +265,11 @@ void KeptTorrent::passed(std::size_t piece) {
   passed_[piece] = true;
   live_.erase(piece);
   begun_before_.erase(piece);
-  if (auto found = hashed_.extract(piece)) records_ += hashed_record(piece, found.mapped());
+  if (auto found = hashed_.extract(piece)) {
+    records_ += hashed_record(piece, found.mapped());
+    auto const sent = senders_.take(piece);
+    if (!sent.empty()) records_ += sent_record(piece, sent);  // none where an earlier worker wrote it
+  }
   before_.erase(piece);
   for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
     if (span.pad || left_[span.file]) continue;
@@ -295,6 +312,7 @@ Result<void> KeptTorrent::catch_up(std::size_t file, std::uint64_t& left) {
 void KeptTorrent::failed(std::size_t piece) {
   live_.erase(piece);
   hashed_.erase(piece);
+  senders_.forget(piece);
   for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
     if (!span.pad) frontiers_[span.file].piece_failed(piece);
   }

@@ -77,7 +77,8 @@ class KeptTorrent {
   /// Takes up what an earlier worker left. True: there is something, and hash() shall be asked for every piece; with
   /// the journal begun anew it reads them all.
   Result<bool> open(Journal journal = Journal::believed);
-  Result<void> write(std::size_t piece, std::uint64_t start, Bytes bytes);
+  /// `sender`: of the block, where it is known.
+  Result<void> write(std::size_t piece, std::uint64_t start, Bytes bytes, std::optional<Sender> const& sender = {});
   /// KeptLimits::absent for what is not there.
   Result<PieceHashes> hash(std::size_t piece, HashWanted wanted);
   Result<Sha256> hash_block(std::size_t piece, std::uint64_t start);
@@ -114,6 +115,7 @@ class KeptTorrent {
   void take_up(JournalContent content);
   void count_unsynced(std::size_t piece);
   void read_from_the_medium(std::size_t piece);
+  void note_sender(std::size_t piece, std::uint64_t start, std::optional<Sender> const& sender);
   Result<void> write_spans(std::size_t piece, std::uint64_t start, Bytes bytes);
   Result<void> read_piece(std::size_t piece, std::uint64_t start, std::span<std::byte> into);
   Result<PieceHashes> read_hashes(std::size_t piece, HashWanted wanted);
@@ -141,6 +143,7 @@ class KeptTorrent {
   std::vector<bool> unwanted_;
   std::vector<bool> left_in_cache_;  // by an earlier process, perhaps
   std::map<std::size_t, std::unique_ptr<PieceHashing>> live_;
+  Senders senders_;
   std::map<std::size_t, PieceHashes> hashed_;  // not judged yet
   std::map<std::size_t, PieceHashes> before_;  // from the journal, not asked for yet
   std::set<std::size_t> begun_before_;
