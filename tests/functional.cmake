@@ -31,7 +31,7 @@ endfunction()
 impound_python_tests(functional)
 impound_python_tests(architecture)
 
-# Benchmarks are built and run by `./test bench` only.
+# Benchmarks are built and run by `./test bench` only, but for what a small one of them needs.
 add_custom_target(benchmarks)
 file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.cpp)
 foreach(source ${benchmarks})
@@ -41,7 +41,7 @@ foreach(source ${benchmarks})
   add_dependencies(benchmarks bench_${name})
 endforeach()
 if(TARGET impound-swarm-worker)
-  add_executable(tuned_leecher EXCLUDE_FROM_ALL support/programs/tuned_leecher.cpp)
+  add_executable(tuned_leecher support/programs/tuned_leecher.cpp)
   pkg_check_modules(libtorrent REQUIRED IMPORTED_TARGET libtorrent-rasterbar)
   target_link_libraries(tuned_leecher PRIVATE PkgConfig::libtorrent)  # not impound_swarm, whose gate would judge its dials
   add_dependencies(benchmarks tuned_leecher)
