@@ -149,6 +149,13 @@ TEST_CASE("what an interrupted acquisition has sealed is remembered, file by fil
   CHECK(open->sealed.at("6162").sha256 == object);
   CHECK(open->sealed.at("6162").exhibit == exhibit.text());
   CHECK(open->sealed.at("6162").size == 5);
+  CHECK(open->parts.empty());
+  auto const part = story.tell(
+      "exhibit.sealed", {{"role", "payload_part"}, {"sha256", object}, {"size", 3}, {"origin", {{"path_hex", "6163"}}}},
+      attempt);
+  CHECK(open->sealed.size() == 1);
+  REQUIRE(open->parts.contains("6163"));
+  CHECK(open->parts.at("6163").exhibit == part.text());
   CHECK(story.past.logged(exhibit));
   CHECK(story.past.objects().contains(*digest_from_hex<Sha256>(object)));
 }

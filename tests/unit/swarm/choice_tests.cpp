@@ -69,6 +69,7 @@ TEST_CASE("no payload comes before the files are chosen, then exactly those that
       auto const heard = listen(*swarm, 30s);
       REQUIRE_MESSAGE(heard.done, (heard.failed ? heard.failed->reason + " " + heard.failed->detail : "no end"));
       CHECK(heard.done->downloaded_payload < 1'000'000);
+      CHECK(bytes_on_disk(world.staging()) < 1'000'000);  // no room is taken for what is not wanted
       std::size_t expected = 0;
       for (std::size_t i = 0; i < wanted.size(); ++i) expected += wanted[i] && !torrent.files[i].pad;
       CHECK(heard.files.size() == expected);

@@ -47,6 +47,7 @@ TEST_CASE("thousands of files come whole across a pause, each with its digest, a
       return false;
     });
     REQUIRE_MESSAGE(heard.done, (heard.failed ? heard.failed->reason + " " + heard.failed->detail : "no end"));
+    CHECK(resumed);
     world.check_files(job, heard);
     for (auto const& file : heard.files)
       CHECK(file.sha256 == sha256(bytes_of(contents(world.staging() / job.folder / file.staged_path))));
