@@ -105,6 +105,7 @@ class Acquisitions {
     std::optional<fetchers::PayloadCheck> check{};             // in the torrent's order, as far as files are whole
     std::map<std::uint64_t, fetchers::FileReached> reached{};  // large ones that still come
     std::optional<std::uint64_t> read{};                       // bytes of the file that is due; none: not begun
+    std::optional<std::int64_t> unreadable_since_us{};         // the file that is due: tried again for a while
     std::shared_ptr<evidence::HashedFile> leased{};            // the file that is due, where it is read under a lease
     std::map<std::uint64_t, std::shared_ptr<evidence::HashedFile>> hashed{};  // judged, and leased since; by index
     std::map<std::uint64_t, fetchers::FilePart> parts{};                      // never to be whole; by index

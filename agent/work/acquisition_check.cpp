@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t read_at_a_time = 256u << 20;  // while more comes; then the workers are heard again
 constexpr std::size_t leases_max = 1'000;
+constexpr std::int64_t tried_again_us = 30'000'000;
 
 /// Files that wait for their seal with a lease stay open: a quarter of what may be, beside the half that sealing takes.
 std::size_t leases_at_once() {
@@ -82,7 +83,13 @@ Result<void> Acquisitions::hold_against_torrent(Running& running, Rest rest) {
       IMPOUND_CHECK(read_sealed_edges(running, index));
     } else if (whole != intake.whole.end()) {
       auto const read = read_whole_file(running, whole->second, left);
-      if (!read && rest == Rest::comes) return ok();  // too many open files, a lease: tried again, to the end
+      // Too many open files, or a lease: tried again. Others wait behind it, so not for long.
+      std::int64_t const now = session_.clock().boot_us();
+      if (!read && rest == Rest::comes && read.error().code == Code::io &&
+          now - intake.unreadable_since_us.value_or(now) < tried_again_us) {
+        intake.unreadable_since_us = intake.unreadable_since_us.value_or(now);
+        return ok();
+      }
       if (!read) intake.unreadable.emplace(index, line(read.error()));
       if (left == 0) return ok();
       end_file(running);
@@ -139,7 +146,10 @@ Result<void> Acquisitions::read_whole_file(Running& running, fetchers::FileDone 
 
 /// Nothing where there is none to be had.
 std::shared_ptr<evidence::HashedFile> Acquisitions::lease(Running const& running, fetchers::FileDone const& done) {
-  if (running.intake.hashed.size() >= leases_at_once()) return nullptr;
+  if (!done.sha256) return nullptr;  // then sealing's is the second of two readings
+  std::size_t held = 0;
+  for (auto const& [id, other] : running_) held += other.intake.hashed.size();
+  if (held >= leases_at_once()) return nullptr;
   std::string const path = staging_path(staging_of(running)) + "/" + done.staged_path;
   auto file = DiskFile::open(session_.disk(), path, Open::read);
   if (!file) return nullptr;
@@ -159,6 +169,7 @@ void Acquisitions::end_file(Running& running) {
   std::uint64_t const index = intake.check->due();
   intake.check->end_file();
   intake.read.reset();
+  intake.unreadable_since_us.reset();
   auto const leased = std::exchange(intake.leased, nullptr);
   if (!leased || !intake.check->files()[index].there) return;
   leased->sha256 = intake.check->files()[index].sha256;

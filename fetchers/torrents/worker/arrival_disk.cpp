@@ -269,6 +269,7 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
   }
 
   void batch_ended(Batch const& ended, Result<void> const& done) {
+    if (!done) arrivals_->broke(ended.folder, done.error());  // also where its torrent is gone already
     for (auto& [index, storage] : storages_) {
       if (!storage.kept || !storage.kept->writes_into(*ended.journal)) continue;
       storage.kept->batch_ended(done, ended.finished);
@@ -331,8 +332,10 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
     for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) close_whole(storage, i);
   }
   void tell_digest(Storage& storage, std::size_t file) {
-    if (auto const digest = storage.kept->durable_digest(file))
-      arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
+    auto const digest = storage.kept->durable_digest(file);
+    if (!digest) return;
+    storage.kept->let_go(file);
+    arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
   }
   void tell_broken(Storage const& storage) {
     if (auto const& error = storage.kept->broken()) arrivals_->broke(storage.folder, *error);
