@@ -1,7 +1,5 @@
 #include "evidence/sealing.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "evidence/sealing_batch.h"
+#include "evidence/system/descriptor.h"
 #include "evidence/torn.h"
 #include "evidence/values/must.h"
 #include "evidence/vault.h"
@@ -19,14 +18,6 @@ namespace {
 
 constexpr char const* sealing_folder = "staging/sealing";
 constexpr std::uint32_t sealed_mode = 0400;
-
-/// Every file of a batch stays open until it is in objects/; half of what the process may open is left to the rest of
-/// it.
-std::size_t files_at_once(std::size_t wanted) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
-  return std::clamp<std::size_t>(static_cast<std::size_t>(limit.rlim_cur) / 2, 1, wanted);
-}
 
 Error refused(std::string what, std::string const& where) { return Error{Code::refused, std::move(what), where, {}}; }
 
@@ -43,7 +34,8 @@ Sealing::Sealing(Disk& vault, std::uint32_t owner_uid, RecordEntries record, std
 
 Result<std::vector<SealedFile>> Sealing::seal(std::span<ToSeal const> files) {
   std::vector<SealedFile> sealed;
-  std::size_t const at_once = files_at_once(limits_.batch_files_max);
+  // Every file of a batch stays open until it is in objects/.
+  std::size_t const at_once = share_of_open_files(limits_.batch_files_max, 2);
   while (!files.empty()) {
     std::size_t const count = std::min(at_once, files.size());
     IMPOUND_CHECK(run_batch(files.first(count), sealed));

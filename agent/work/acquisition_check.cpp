@@ -1,7 +1,5 @@
 // What the worker downloaded, held against the torrent's hashes by the agent itself, before anything of it is sealed.
 // See acquisition.h.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
+#include "evidence/system/descriptor.h"
 #include "fetchers/torrents/payload_check.h"
 
 namespace impound::agent {
@@ -18,13 +17,6 @@ namespace {
 constexpr std::uint64_t read_at_a_time = 256u << 20;  // while more comes; then the workers are heard again
 constexpr std::size_t leases_max = 1'000;
 constexpr std::int64_t tried_again_us = 30'000'000;
-
-/// Files that wait for their seal with a lease stay open: a quarter of what may be, beside the half that sealing takes.
-std::size_t leases_at_once() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return leases_max;
-  return std::min<std::size_t>(leases_max, static_cast<std::size_t>(limit.rlim_cur) / 4);
-}
 
 /// Gives the file's bytes from `at` to `to` to the check, as many as there are, and moves `at` behind them.
 Result<void> read_into(fetchers::PayloadCheck& check, DiskFile& file, std::uint64_t& at, std::uint64_t to) {
@@ -133,14 +125,14 @@ Result<void> Acquisitions::read_whole_file(Running& running, fetchers::FileDone 
   Intake& intake = running.intake;
   std::uint64_t const from = intake.read.value_or(0);
   std::uint64_t const to = from + std::min(left, done.size + 1 - from);
-  if (!intake.read) intake.leased = lease(running, done);
-  if (intake.leased && !intake.read) {
+  if (!intake.read) {
+    intake.leased = lease(running, done);
     intake.check->begin_file();
     intake.read = 0;
   }
   auto read = intake.leased ? read_into(*intake.check, intake.leased->file, *intake.read, to)
                             : read_on(running, done.staged_path, to);
-  left -= intake.read.value_or(from) - from;
+  left -= *intake.read - from;
   return read;
 }
 
@@ -149,7 +141,8 @@ std::shared_ptr<evidence::HashedFile> Acquisitions::lease(Running const& running
   if (!done.sha256) return nullptr;  // then sealing's is the second of two readings
   std::size_t held = 0;
   for (auto const& [id, other] : running_) held += other.intake.hashed.size();
-  if (held >= leases_at_once()) return nullptr;
+  // They stay open until they are sealed, beside the half of all that sealing takes.
+  if (held >= share_of_open_files(leases_max, 4)) return nullptr;
   std::string const path = staging_path(staging_of(running)) + "/" + done.staged_path;
   auto file = DiskFile::open(session_.disk(), path, Open::read);
   if (!file) return nullptr;

@@ -2,8 +2,11 @@
 // Belongs to one thread at a time.
 #pragma once
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace impound {
@@ -33,5 +36,13 @@ class Descriptor {
  private:
   int number_ = -1;
 };
+
+/// How many files one part of the process may have open: `wanted`, but no more than one in `parts` of what the process
+/// may, and at least one.
+inline std::size_t share_of_open_files(std::size_t wanted, std::size_t parts) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  return std::clamp<std::size_t>(static_cast<std::size_t>(limit.rlim_cur) / parts, 1, wanted);
+}
 
 }  // namespace impound

@@ -348,4 +348,14 @@ Result<Metainfo> read_info_dict(std::string_view info, MetainfoLimits const& lim
   return read_info(outline.root(), roots, limits);
 }
 
+Result<std::string> piece_hashes(Metainfo const& torrent) {
+  MetainfoLimits const limits;
+  IMPOUND_TRY(outline, BencodeOutline::read(torrent.info, limits.depth_max, limits.tokens_max, false));
+  std::string hashes;
+  if (auto const found = outline.root().find("pieces")) hashes = found->text();
+  if (hashes.size() != torrent.pieces * Sha1::size || torrent.piece_length == 0)
+    return Error{Code::malformed, "not a usable torrent: the number of piece hashes is wrong", {}, {}};
+  return hashes;
+}
+
 }  // namespace impound::fetchers

@@ -68,6 +68,10 @@ struct Metainfo {
 
 Result<Metainfo> read_torrent(std::string_view bytes, MetainfoLimits const& limits);
 
+/// SHA-1 of each piece (BEP 3), 20 bytes each, out of the info dict. Code::malformed where they are not as many as its
+/// pieces, as in a torrent that is v2 alone.
+Result<std::string> piece_hashes(Metainfo const& torrent);
+
 /// From the info dict alone; trackers, web seeds, comment and created_by stay empty.
 Result<Metainfo> read_info_dict(std::string_view info, MetainfoLimits const& limits);
 

@@ -5,7 +5,6 @@
 
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
-#include "fetchers/torrents/bencode.h"
 #include "fetchers/torrents/payload_check.h"
 #include "fetchers/torrents/piece_layers.h"
 
@@ -36,11 +35,8 @@ PartCheck::PartCheck(Metainfo const& torrent) : torrent_(&torrent), pieces_(piec
 Result<PartCheck> PartCheck::of(Metainfo const& torrent) {
   PartCheck check{torrent};
   if (!torrent.hashes.v1) return check;
-  MetainfoLimits const limits;
-  IMPOUND_TRY(outline, BencodeOutline::read(torrent.info, limits.depth_max, limits.tokens_max, false));
-  if (auto const hashes = outline.root().find("pieces")) check.piece_hashes_ = hashes->text();
-  if (check.piece_hashes_.size() != torrent.pieces * Sha1::size || torrent.piece_length == 0)
-    return Error{Code::malformed, "not a usable torrent: the number of piece hashes is wrong", {}, {}};
+  IMPOUND_TRY(hashes, piece_hashes(torrent));
+  check.piece_hashes_ = std::move(hashes);
   return check;
 }
 

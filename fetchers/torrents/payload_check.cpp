@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "evidence/formats/hex.h"
-#include "fetchers/torrents/bencode.h"
 
 namespace impound::fetchers {
 
@@ -72,11 +72,8 @@ Sha256 PiecesRoot::finish(std::uint64_t covers) {
 Result<PayloadCheck> PayloadCheck::of(Metainfo const& torrent) {
   PayloadCheck check{torrent};
   if (!check.by_pieces()) return check;
-  MetainfoLimits const limits;
-  IMPOUND_TRY(outline, BencodeOutline::read(torrent.info, limits.depth_max, limits.tokens_max, false));
-  if (auto const hashes = outline.root().find("pieces")) check.piece_hashes_ = hashes->text();
-  if (check.piece_hashes_.size() != torrent.pieces * Sha1::size || torrent.piece_length == 0)
-    return Error{Code::malformed, "not a usable torrent: the number of piece hashes is wrong", {}, {}};
+  IMPOUND_TRY(hashes, piece_hashes(torrent));
+  check.piece_hashes_ = std::move(hashes);
   return check;
 }
 

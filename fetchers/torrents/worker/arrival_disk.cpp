@@ -216,7 +216,7 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
       storage.kept->passed(static_cast<std::size_t>(static_cast<int>(piece)));
       for (auto const& span : storage.kept->map().spans(static_cast<std::size_t>(static_cast<int>(piece)), 0,
                                                         storage.kept->map().piece_length()))
-        close_whole(storage, span.file);
+        tell_reached(storage, span.file);
       tell_broken(storage);
       if (storage.kept->behind() && !storage.catching_up) catch_up(index, storage);
     }
@@ -273,7 +273,6 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
     for (auto& [index, storage] : storages_) {
       if (!storage.kept || !storage.kept->writes_into(*ended.journal)) continue;
       storage.kept->batch_ended(done, ended.finished);
-      tell_broken(storage);
       for (std::size_t const file : ended.finished) tell_digest(storage, file);
     }
     count();
@@ -311,7 +310,7 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
   void catch_up(lt::storage_index_t index, Storage& storage) {
     storage.catching_up = storage.kept->behind();
     tell_broken(storage);
-    if (!storage.catching_up) return close_all_whole(storage);
+    if (!storage.catching_up) return tell_all_reached(storage);
     boost::asio::post(context_, [this, index] {
       auto const found = storages_.find(index);
       if (found == storages_.end() || !found->second.kept) return;
@@ -320,21 +319,18 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
     });
   }
 
-  /// Nothing is written to it any more. Who takes it over must find it closed.
-  void close_whole(Storage& storage, std::size_t file) {
-    if (storage.kept->map().files()[file].pad) return;
-    if (storage.kept->digest(file))
-      storage.kept->let_go(file);
-    else if (storage.kept->map().files()[file].size >= reached_from_bytes)
+  void tell_reached(Storage& storage, std::size_t file) {
+    auto const& stored = storage.kept->map().files()[file];
+    if (!stored.pad && stored.size >= reached_from_bytes && !storage.kept->digest(file))
       arrivals_->reached(storage.folder, static_cast<int>(file), storage.kept->reached(file));
   }
-  void close_all_whole(Storage& storage) {
-    for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) close_whole(storage, i);
+  void tell_all_reached(Storage& storage) {
+    for (std::size_t i = 0; i < storage.kept->map().files().size(); ++i) tell_reached(storage, i);
   }
   void tell_digest(Storage& storage, std::size_t file) {
     auto const digest = storage.kept->durable_digest(file);
     if (!digest) return;
-    storage.kept->let_go(file);
+    storage.kept->let_go(file);  // who takes it over must find it closed
     arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
   }
   void tell_broken(Storage const& storage) {

@@ -13,6 +13,7 @@
 #include <libtorrent/torrent_status.hpp>
 #include <utility>
 
+#include "evidence/system/descriptor.h"
 #include "fetchers/torrents/worker/engine.h"
 
 namespace impound::fetchers {
@@ -21,6 +22,11 @@ namespace {
 
 std::string staged_name(WantedFile const& file) {
   return numbered_file(static_cast<std::size_t>(static_cast<int>(file.engine_index)));
+}
+
+/// Nothing: errno says why.
+Descriptor make_file(std::string const& path, int more_flags) {
+  return Descriptor{::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | more_flags, 0600)};
 }
 
 std::string layer_name(WantedFile const& file) { return staged_name(file) + ".layer"; }
@@ -39,11 +45,8 @@ Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
   auto const staged = staged_name(file);
   if (named.size == 0) {
     // Nothing was ever written to it, so the back end may not have made it.
-    auto const path = job.asked.folder + "/" + staged;
-    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (made < 0)
+    if (!make_file(job.asked.folder + "/" + staged, 0))
       return fail(job, errno == ENOSPC || errno == EDQUOT ? "disk_full" : "worker_ended", "cannot make an empty file");
-    ::close(made);
   }
   auto const arrival = arrivals_->of(job.asked.folder, static_cast<int>(file.engine_index));
   return send(FileDone{job.asked.id, file.index, named.size, named.path_bytes, staged, arrival});
@@ -134,11 +137,8 @@ void Engine::keep_layers(TorrentJob& job) {
     if (file.whole || at >= layers.size() || layers[at].size() < 2) continue;
     static_assert(sizeof(lt::sha256_hash) == 32);
     std::size_t const size = layers[at].size() * sizeof(lt::sha256_hash);
-    auto const path = job.asked.folder + "/" + layer_name(file);
-    int const made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (made < 0) continue;
-    file.layer_kept = ::write(made, layers[at].data(), size) == static_cast<ssize_t>(size);
-    ::close(made);
+    auto const made = make_file(job.asked.folder + "/" + layer_name(file), O_TRUNC);
+    file.layer_kept = made && ::write(made.number(), layers[at].data(), size) == static_cast<ssize_t>(size);
   }
 }
 

@@ -8,19 +8,15 @@
 
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "made_bytes.h"
 
 using namespace impound;
 using namespace impound::fetchers;
+using test::bytes_like;
 
 namespace {
 
 constexpr std::uint64_t piece = 16'384;
-
-std::string bytes_like(std::size_t size, unsigned seed) {
-  std::string bytes(size, '\0');
-  for (char& one : bytes) one = static_cast<char>((seed = seed * 1'664'525u + 1'013'904'223u) >> 24);
-  return bytes;
-}
 
 ReadFile reader(std::map<std::size_t, std::string>& there) {
   return [&there](std::size_t of, std::uint64_t at, std::span<std::byte> into) {

@@ -286,7 +286,7 @@ void KeptTorrent::catch_up() {
   while (behind() && left > 0) {
     auto const file = *behind_.begin();
     if (auto const caught = catch_up(file, left); !caught) broken_ = caught.error();
-    if (!durable_[file] && !digest_journaled_[file] && digest(file)) whole_.insert(file);
+    if (!digest_journaled_[file] && digest(file)) whole_.insert(file);
   }
 }
 
