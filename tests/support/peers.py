@@ -92,9 +92,9 @@ def torrent_of_raw_names(world, folder, files, links=()):
     return seeded, torrent, {b"/".join(folder + name): hashlib.sha256(content).hexdigest() for name, content in payload}
 
 
-def seeder(world, torrent, save, rate=0, host="127.0.0.2"):
-    """A libtorrent seed of what lies under `save`; `rate` in bytes a second, 0 for no limit."""
-    return start(world, "seeder", host, torrent.path, save, *(["--rate", rate] if rate else []))
+def seeder(world, torrent, save, rate=0, host="127.0.0.2", in_part=False):
+    """A libtorrent seed of what lies under `save`, or of what is right of it; `rate` in bytes a second, 0 for no limit."""
+    return start(world, "seeder", host, torrent.path, save, *(["--rate", rate] if rate else []), *(["--in-part"] if in_part else []))
 
 
 def leecher(world, torrent, host="127.0.0.5"):

@@ -32,6 +32,7 @@ def session(listen, **more):
 
 
 def add(peer, torrent, folder, seed):
+    """`seed`: what lies there is believed to be whole; else it is looked at first."""
     params = lt.add_torrent_params()
     params.ti = lt.torrent_info(torrent)
     params.save_path = folder
