@@ -8,6 +8,7 @@
 #include "evidence/erasure.h"
 #include "evidence/log_reader.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 namespace impound::evidence {

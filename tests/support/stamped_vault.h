@@ -18,6 +18,7 @@
 #include "tests/support/seeded_randomness.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/test_authority.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 namespace impound::evidence {

@@ -18,6 +18,7 @@
 #include "evidence/warc/writer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/seeded_randomness.h"
+#include "tests/support/test_key.h"
 
 namespace impound::evidence {
 
@@ -40,12 +41,6 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
-
-inline SigningKey test_key() {
-  std::array<std::byte, 32> seed{};
-  seed.fill(std::byte{7});
-  return SigningKey::from_seed(seed);
-}
 
 /// What was asked of it must succeed: each call REQUIREs.
 class TestVault {
@@ -159,7 +154,7 @@ class TestVault {
   Disk& state_;
   FakeClock clock_;
   SeededRandomness randomness_;
-  SigningKey key_;
+  SigningKey const& key_;
   EntryMaker maker_;
   std::unique_ptr<CustodyLog> log_;
   std::unique_ptr<Sealing> sealing_;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "evidence/custody_entry.h"
+#include "tests/support/counts.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/seeded_randomness.h"
 
@@ -158,7 +159,7 @@ TEST_CASE("P2: the lean reader of entries takes nothing that the document refuse
   SeededRandomness randomness{11};
   EntryMaker maker{clock, randomness};
   maker.session(EntryId::make(clock, randomness));
-  std::uint64_t const entries = std::getenv("IMPOUND_TEST_ALL") != nullptr ? 20'000 : 2'000;
+  std::uint64_t const entries = full_counts() ? 20'000 : 2'000;
   std::uint64_t taken = 0;
   std::uint64_t damaged_and_taken = 0;
   for (std::uint64_t seed = 1; seed <= entries; ++seed) {

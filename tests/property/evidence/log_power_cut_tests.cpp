@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "evidence/custody_log.h"
+#include "tests/support/counts.h"
 #include "tests/support/seeded_randomness.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/whole_log.h"
 
 namespace impound::evidence {
@@ -19,19 +21,7 @@ namespace {
 constexpr char const* origin = "agent.example/evidence";
 constexpr Fault faults[] = {Fault::cut_before, Fault::cut_after, Fault::fail_undone, Fault::fail_done};
 
-SigningKey const& key() {
-  static SigningKey const made = [] {
-    std::array<std::byte, 32> seed{};
-    seed.fill(std::byte{7});
-    return SigningKey::from_seed(seed);
-  }();
-  return made;
-}
-
-std::uint64_t seeds() {
-  bool const all = std::getenv("IMPOUND_TEST_ALL") != nullptr || std::getenv("CI") != nullptr;
-  return all ? 64 : 6;
-}
+std::uint64_t seeds() { return full_counts() ? 64 : 6; }
 
 /// Entries that differ, some shorter and some longer than a sector.
 std::string entry(std::size_t number) {
@@ -52,14 +42,14 @@ class Life {
   void create() {
     std::string const first = entry(run_.attempted.size());
     run_.attempted.push_back(first);
-    auto made = CustodyLog::create(*vault_, *state_, key(), origin, first);
+    auto made = CustodyLog::create(*vault_, *state_, test_key(), origin, first);
     if (!made) return;
     run_.acknowledged[0] = first;
     log_ = std::move(made).value();
   }
   void open() {
     log_.reset();
-    auto opened = CustodyLog::open(*vault_, *state_, key(), origin);
+    auto opened = CustodyLog::open(*vault_, *state_, test_key(), origin);
     if (opened)
       log_ = std::move(opened).value();
     else
@@ -124,7 +114,7 @@ std::string judge(Run run, SimulatedDisk const& before, SimulatedDisk& after) {
   next.open();
   if (!next.is_open()) return run.acknowledged.empty() && seen.empty() ? std::string{} : "no start: " + next.failure;
   auto const judged = [&]() -> std::string {
-    WholeLog const log = whole_log(next.vault(), key().vkey(origin));
+    WholeLog const log = whole_log(next.vault(), test_key().vkey(origin));
     if (!log.faults.empty()) return log.faults.front();
     for (auto const& [index, text] : run.acknowledged)
       if (index >= log.size || log.entries[index] != text)
@@ -136,7 +126,7 @@ std::string judge(Run run, SimulatedDisk const& before, SimulatedDisk& after) {
       ++at;
     }
     if (!seen.empty()) {
-      auto const note = read_checkpoint(seen, key().public_key(origin));
+      auto const note = read_checkpoint(seen, test_key().public_key(origin));
       if (!note) return "readers saw a checkpoint that does not verify";
       if (note.value().size > log.size || log.root_at(note.value().size) != note.value().root)
         return "a checkpoint that readers saw is taken back";

@@ -7,6 +7,7 @@
 #include "evidence/sealing.h"
 #include "evidence/start_recovery.h"
 #include "evidence/vault.h"
+#include "tests/support/counts.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/test_vault.h"
 
@@ -122,8 +123,6 @@ void check_recovered(SimulatedDisk& disk, Scene const& scene, Recorded& log,
   CHECK(log.entries.size() == entries);
 }
 
-bool all() { return std::getenv("IMPOUND_TEST_ALL") != nullptr || std::getenv("CI") != nullptr; }
-
 std::size_t steps_of_a_quiet_run(Scene const& scene, bool busy, std::size_t& first) {
   SimulatedDisk disk;
   Scene::lay(disk, scene, busy);
@@ -137,7 +136,7 @@ std::size_t steps_of_a_quiet_run(Scene const& scene, bool busy, std::size_t& fir
 }  // namespace
 
 TEST_CASE("P1: whatever step the power fails at while sealing, no exhibit is lost, doubled or wrong") {
-  std::uint64_t const seeds = all() ? 64 : 8;
+  std::uint64_t const seeds = full_counts() ? 64 : 8;
   std::size_t worlds = 0;
   for (bool const busy : {false, true}) {
     Scene const scene;
@@ -199,7 +198,7 @@ TEST_CASE(
       Recorded before;
       auto const acknowledged = scene.run(disk, before);
       bool whole = false;
-      for (std::size_t second = 1; !whole; second += all() ? 1U : 3U) {
+      for (std::size_t second = 1; !whole; second += full_counts() ? 1U : 3U) {
         CAPTURE(step);
         CAPTURE(static_cast<int>(fault));
         CAPTURE(second);
@@ -214,7 +213,7 @@ TEST_CASE(
     }
   }
   MESSAGE(worlds << " power cuts");
-  CHECK(worlds >= (all() ? 840 : 350));
+  CHECK(worlds >= (full_counts() ? 840 : 350));
   CHECK(refused > 0);
 }
 
@@ -222,8 +221,8 @@ TEST_CASE("P1: recovery itself may be cut at any step") {
   Scene const scene;
   std::size_t first = 0;
   std::size_t const steps = steps_of_a_quiet_run(scene, false, first);
-  std::uint64_t const seeds = all() ? 16 : 2;
-  for (std::size_t step = 1; step <= steps; step += all() ? 1u : 5u) {
+  std::uint64_t const seeds = full_counts() ? 16 : 2;
+  for (std::size_t step = 1; step <= steps; step += full_counts() ? 1u : 5u) {
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
       for (std::size_t second = 1;; ++second) {
         CAPTURE(step);

@@ -13,15 +13,15 @@
 #include "evidence/verify/vault_check.h"
 #include "evidence/warc/unlogged.h"
 #include "evidence/warc/writer.h"
+#include "tests/support/counts.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 using namespace impound;
 using namespace impound::evidence;
 
 namespace {
-
-bool all() { return std::getenv("IMPOUND_TEST_ALL") != nullptr || std::getenv("CI") != nullptr; }
 
 constexpr char const* vault_folder = "v";
 constexpr char const* state_folder = "s";
@@ -32,7 +32,7 @@ struct Session {
   std::unique_ptr<Disk> state;
   FakeClock clock;
   SeededRandomness randomness;
-  SigningKey key = test_key();
+  SigningKey const& key = test_key();
   EntryMaker maker{clock, randomness};
   std::unique_ptr<CustodyLog> log;
   std::unique_ptr<Sealing> sealing;
@@ -210,7 +210,7 @@ TEST_CASE(
     CHECK(disk->accusations().empty());
   }
   CHECK(steps > 100);
-  std::uint64_t const seeds = all() ? 24 : 3;
+  std::uint64_t const seeds = full_counts() ? 24 : 3;
   std::size_t worlds = 0;
   for (std::size_t step = 1; step <= steps; ++step) {
     for (Fault const fault : {Fault::cut_before, Fault::cut_after, Fault::fail_undone, Fault::fail_done}) {

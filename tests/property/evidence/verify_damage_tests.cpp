@@ -9,12 +9,12 @@
 #include "evidence/formats/hex.h"
 #include "evidence/formats/tlog_tile.h"
 #include "evidence/log_reader.h"
+#include "tests/support/counts.h"
+#include "tests/support/test_key.h"
 #include "tests/support/whole_vault.h"
 
 namespace impound::evidence {
 namespace {
-
-bool all() { return std::getenv("IMPOUND_TEST_ALL") != nullptr || std::getenv("CI") != nullptr; }
 
 using Whats = std::set<What>;
 
@@ -210,7 +210,7 @@ bool tells(Verdict const& verdict, std::string const& file, std::string const& p
 void count(Damage const& damage, std::size_t at_least_quick, std::size_t at_least_all) {
   for (auto const& [kind, number] : damage.found) MESSAGE(kind << ": " << number);
   MESSAGE("damages noticed and named: " << damage.sum());
-  CHECK(damage.sum() >= (all() ? at_least_all : at_least_quick));
+  CHECK(damage.sum() >= (full_counts() ? at_least_all : at_least_quick));
 }
 
 }  // namespace
@@ -245,7 +245,7 @@ TEST_CASE("P2: one byte changed at random places of every file, one at a time, i
     Row const& row = *row_of(damage.vault, file);
     std::string const good = damage.read(file);
     if (good.empty()) continue;
-    for (int i = 0; i < (all() ? 200 : 20); ++i) {
+    for (int i = 0; i < (full_counts() ? 200 : 20); ++i) {
       std::size_t const at = randomness.below(good.size());
       auto const bad = static_cast<unsigned char>(good[at]) ^ static_cast<unsigned char>(1 + randomness.below(255));
       CAPTURE(at);
@@ -269,7 +269,8 @@ TEST_CASE("P2: a file that is cut, made longer or removed is found and named") {
     std::string const good = damage.read(file);
     std::vector<std::size_t> lengths;
     if (!good.empty()) lengths = {0, good.size() - 1};
-    for (int i = 0; !good.empty() && i < (all() ? 20 : 2); ++i) lengths.push_back(randomness.below(good.size()));
+    for (int i = 0; !good.empty() && i < (full_counts() ? 20 : 2); ++i)
+      lengths.push_back(randomness.below(good.size()));
     for (std::size_t const length : lengths) {
       CAPTURE(length);
       damage.write(file, good.substr(0, length));
@@ -314,7 +315,7 @@ TEST_CASE("P2: two files in each other's place are found and both are named") {
   };
   for (std::size_t a = 0; a < files.size(); ++a)
     for (std::size_t b = a + 1; b < files.size(); ++b)
-      if (all() || b == a + 1 || randomness.below(8) == 0) swap(files[a], files[b]);
+      if (full_counts() || b == a + 1 || randomness.below(8) == 0) swap(files[a], files[b]);
   CHECK(damage.vault.verify().ok());
   count(damage, 166, 1'121);
 }

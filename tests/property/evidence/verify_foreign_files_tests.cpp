@@ -11,6 +11,7 @@
 
 #include "evidence/formats/hex.h"
 #include "evidence/verify/vault_check.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 using namespace impound;

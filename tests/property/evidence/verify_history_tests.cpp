@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "tests/support/test_key.h"
 #include "tests/support/whole_vault.h"
 
 namespace impound::evidence {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "evidence/checkpoint.h"
+#include "tests/support/test_key.h"
 
 namespace impound::evidence {
 
@@ -94,7 +95,7 @@ Result<void> Life::publish() {
 
 Result<void> Life::create() {
   return answered([this]() -> Result<void> {
-    static SigningKey const first_key = test_key();
+    static SigningKey const& first_key = test_key();
     IMPOUND_TRY(identity, VaultIdentity::make(TestVault::origin, first_vkey(), "2017-05-05T18:00:00.000000Z"));
     IMPOUND_TRY(first, maker_.make({.kind = "vault.created", .body = identity.created_body()}));
     ledger_.attempted[0].insert(first.bytes);
@@ -240,7 +241,7 @@ Result<void> Life::finish(EntryId attempt, StampingAttempt const& asked) {
 Result<void> Life::rotate() {
   return answered([this]() -> Result<void> {
     IMPOUND_CHECK(publish());
-    IMPOUND_CHECK(keys_.write_next(second_key(), randomness_, nullptr));
+    IMPOUND_CHECK(keys_.write_next(make_test_key(second_fill), randomness_, nullptr));
     Json const body = rotation_body(log_->signing_key(), *keys_.next(), log_->checkpoint(), "");
     IMPOUND_TRY(entry, maker_.make({.kind = "key.rotated", .body = body}));
     IMPOUND_CHECK(through_log({entry.bytes}, [&] { return log_->rotate(entry.bytes, *keys_.next()); }));

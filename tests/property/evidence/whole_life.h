@@ -23,6 +23,7 @@
 #include "evidence/warc/unlogged.h"
 #include "tests/support/simulated_disk.h"
 #include "tests/support/stamped_vault.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 namespace impound::evidence {
@@ -51,12 +52,10 @@ struct Ledger {
   }
 };
 
+constexpr unsigned char second_fill = 8;
+
 /// The log's key before the rotation is test_key(), this the one after it.
-inline SigningKey second_key() {
-  std::array<std::byte, 32> seed{};
-  seed.fill(std::byte{8});
-  return SigningKey::from_seed(seed);
-}
+inline SigningKey const& second_key() { return test_key(second_fill); }
 
 /// Of test_key(), which is slow to make.
 inline std::string const& first_vkey() {

@@ -7,14 +7,14 @@
 
 #include "evidence/verify/vault_check.h"
 #include "tests/property/evidence/whole_life.h"
+#include "tests/support/counts.h"
 #include "tests/support/erasing.h"
+#include "tests/support/test_key.h"
 
 using namespace impound;
 using namespace impound::evidence;
 
 namespace {
-
-bool all() { return std::getenv("IMPOUND_TEST_ALL") != nullptr || std::getenv("CI") != nullptr; }
 
 constexpr Fault faults[] = {Fault::cut_before, Fault::cut_after, Fault::fail_undone, Fault::fail_done};
 
@@ -239,7 +239,7 @@ std::size_t first_left_out(Omission const& omission, std::vector<std::string> co
 
 /// All 64, or one that is another at every step.
 std::vector<std::uint64_t> seeds_for(std::size_t step, Fault fault) {
-  if (!all()) return {(step * 4 + static_cast<std::uint64_t>(fault)) % 64};
+  if (!full_counts()) return {(step * 4 + static_cast<std::uint64_t>(fault)) % 64};
   std::vector<std::uint64_t> seeds(64);
   for (std::uint64_t seed = 0; seed < seeds.size(); ++seed) seeds[seed] = seed;
   return seeds;
@@ -257,8 +257,8 @@ TEST_CASE("P1: whatever step of its whole life the power fails at, a vault loses
   Explored const& found = explorer.found;
   MESSAGE(steps << " steps, " << found.worlds << " power cuts, " << found.different << " different disks, "
                 << found.failed_syncs << " failed syncs answered, " << found.poisoned << " logs stopped");
-  CHECK(found.worlds >= (all() ? 90'000 : 1'400));
-  CHECK(found.different >= (all() ? 12'000 : 1'000));
+  CHECK(found.worlds >= (full_counts() ? 90'000 : 1'400));
+  CHECK(found.different >= (full_counts() ? 12'000 : 1'000));
   CHECK(found.failed_syncs >= 300);
   CHECK(found.poisoned >= 700);
   INFO(found.first_wrong);
@@ -268,7 +268,7 @@ TEST_CASE("P1: whatever step of its whole life the power fails at, a vault loses
 TEST_CASE("P1: killed while it closes, and the start on the same page cache cut as well, a vault loses nothing") {
   std::size_t const steps = a_quiet_life().size();
   Explorer explorer;
-  for (std::size_t step = steps - (all() ? 100 : 12); step <= steps; ++step)
+  for (std::size_t step = steps - (full_counts() ? 100 : 12); step <= steps; ++step)
     explorer.explore_kill({step, Fault::cut_after}, 12, {0, 2, 3, 4, 5, 6, 7, 8, 9, 10});
   Explored const& found = explorer.found;
   MESSAGE(found.worlds << " power cuts, " << found.different << " different disks");

@@ -1,5 +1,6 @@
 // A torrent's bytes on a disk that fails, tears and forgets: what is said to be there is there.
 #include "kept_torrent_player.h"
+#include "tests/support/counts.h"
 
 using namespace impound;
 using namespace impound::fetchers;
@@ -217,7 +218,7 @@ TEST_CASE("kept torrent: a journal whose files are gone is begun anew before new
 
 TEST_CASE("kept torrent: a journal with any one bit wrong costs what stands behind it, and no digest is wrong") {
   Payload const payload{15};
-  std::uint64_t const stride = full_length() ? 1 : 11;
+  std::uint64_t const stride = full_counts() ? 1 : 11;
   std::uint64_t bits = 0;
   for (std::uint64_t bit = 0; bit == 0 || bit < bits; bit += stride) {
     CAPTURE(bit);

@@ -16,12 +16,6 @@
 
 namespace impound::fetchers::test {
 
-/// Tests take their full length: IMPOUND_TEST_ALL=1.
-inline bool full_length() {
-  char const* const all = std::getenv("IMPOUND_TEST_ALL");
-  return all != nullptr && std::string_view{all} == "1";
-}
-
 inline std::string random_text(std::size_t count, std::uint64_t seed) {
   std::mt19937_64 random{seed};
   std::string text(count, '\0');

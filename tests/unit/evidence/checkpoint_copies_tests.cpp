@@ -8,22 +8,17 @@
 #include "evidence/checkpoint_copies.h"
 #include "evidence/custody_log.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 
 namespace impound::evidence {
 namespace {
 
 constexpr char const* origin = "agent.example/evidence";
 
-SigningKey key_of(unsigned char fill) {
-  std::array<std::byte, 32> seed{};
-  seed.fill(std::byte{fill});
-  return SigningKey::from_seed(seed);
-}
-
 /// A log with copies in the folders a and b; those in `lost` cannot be opened.
 struct Machine {
   std::unique_ptr<SimulatedDisk> disk = std::make_unique<SimulatedDisk>();
-  SigningKey key = key_of(7);
+  SigningKey const& key = test_key(7);
   std::set<std::string> lost{};
   std::vector<std::string> told{};
   CheckpointCopies copies{{place("a"), place("b")}, [this](std::string const& line) { told.push_back(line); }};
@@ -132,8 +127,8 @@ TEST_CASE("checkpoint copies: an older one is no problem, it is brought up to th
 
 TEST_CASE("checkpoint copies: one of another vault, or changed, stops the start before it is overwritten") {
   for (std::string const& bytes :
-       {std::string("not a note"), std::string(), sign_checkpoint({origin, 1, {}}, key_of(9)),
-        sign_checkpoint({"other.example/log", 1, {}}, key_of(7))}) {
+       {std::string("not a note"), std::string(), sign_checkpoint({origin, 1, {}}, test_key(9)),
+        sign_checkpoint({"other.example/log", 1, {}}, test_key(7))}) {
     Machine m;
     REQUIRE(m.open());
     m.disk->erase("b/copy");

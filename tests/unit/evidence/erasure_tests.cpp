@@ -7,6 +7,7 @@
 #include "evidence/verify/vault_check.h"
 #include "evidence/warc/cutting.h"
 #include "tests/support/erasing.h"
+#include "tests/support/test_key.h"
 
 using namespace impound;
 using namespace impound::evidence;

@@ -12,6 +12,7 @@
 #include "evidence/log_reader.h"
 #include "evidence/verify/vault_check.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 namespace impound::evidence {
@@ -19,19 +20,13 @@ namespace {
 
 constexpr char const* origin = TestVault::origin;
 
-SigningKey key_of(unsigned char fill) {
-  std::array<std::byte, 32> seed{};
-  seed.fill(std::byte{fill});
-  return SigningKey::from_seed(seed);
-}
-
 struct Rotated {
   SimulatedDisk disk;
   std::unique_ptr<Disk> vault = disk.folder("v");
   std::unique_ptr<Disk> state = disk.folder("s");
-  SigningKey first = test_key();
-  SigningKey second = key_of(8);
-  SigningKey third = key_of(9);
+  SigningKey const& first = test_key();
+  SigningKey const& second = test_key(8);
+  SigningKey const& third = test_key(9);
   std::unique_ptr<TestVault> made = std::make_unique<TestVault>(*vault, *state, SimulatedDisk::owner);
 
   std::string note() const { return disk.content("v/log/checkpoint"); }
@@ -218,7 +213,7 @@ TEST_CASE("P2: verify follows rotations from the old key and from the new one") 
   CHECK(r.verdict(r.first).notes[0].find("retired at entry 3; 2 rotation(s)") != std::string::npos);
   CHECK(r.verdict(r.first).notes[0].find(r.third.vkey(origin)) != std::string::npos);
   CHECK(r.verdict(r.third).notes[0].find("signs since entry 5") != std::string::npos);
-  SigningKey const stranger = key_of(1);
+  SigningKey const& stranger = test_key(1);
   Verdict const other = r.verdict(stranger);
   REQUIRE_FALSE(other.ok());
   CHECK(other.problems[0].what == What::altered);
@@ -283,13 +278,13 @@ TEST_CASE("P2: rotations that do not hold are named by their entry") {
   };
   std::vector<Bad> const bads{
       {"no vkey", What::malformed, with("new_vkey", "x")},
-      {"another log's key", What::malformed, with("new_vkey", key_of(8).vkey("other.example/log"))},
+      {"another log's key", What::malformed, with("new_vkey", test_key(8).vkey("other.example/log"))},
       {"the same key", What::malformed, with("new_vkey", test_key().vkey(origin))},
       {"no base64", What::malformed, with("signature_old", "!")},
       {"no root", What::malformed, with("root", "AAAA")},
       {"another size", What::untrusted, with("size", 1)},
       {"a signature of other bytes", What::unsigned_, with("signature_new", base64(std::array<std::byte, 64>{}))},
-      {"a new key that nobody signed with", What::unsigned_, with("new_vkey", key_of(9).vkey(origin))},
+      {"a new key that nobody signed with", What::unsigned_, with("new_vkey", test_key(9).vkey(origin))},
       {"a stranger's", What::untrusted, [](Rotated& r) { return r.body(r.third, r.second); }},
       {"for another history", What::untrusted,
        [](Rotated& r) {
@@ -328,12 +323,12 @@ TEST_CASE("P2: no single bit of a rotation's entry can change unseen") {
 }
 
 TEST_CASE("key chain: which key signs a checkpoint follows from its size") {
-  KeyChain chain(key_of(1).public_key("o"));
+  KeyChain chain(test_key(1).public_key("o"));
   auto const rotation = [](unsigned char from, unsigned char to, std::uint64_t at) {
     KeyRotation made;
     made.index = made.size = at;
-    made.old_key = key_of(from).public_key("o");
-    made.new_key = key_of(to).public_key("o");
+    made.old_key = test_key(from).public_key("o");
+    made.new_key = test_key(to).public_key("o");
     return made;
   };
   CHECK_FALSE(chain.add(rotation(1, 2, 0)));
@@ -343,7 +338,7 @@ TEST_CASE("key chain: which key signs a checkpoint follows from its size") {
   CHECK(chain.add(rotation(2, 3, 9)));
   for (auto const& [size, key] : std::vector<std::pair<std::uint64_t, unsigned char>>{
            {0, 1}, {1, 1}, {5, 1}, {6, 2}, {9, 2}, {10, 3}, {INT64_MAX, 3}})
-    CHECK(same_key(chain.link_at(size).key, key_of(key).public_key("o")));
+    CHECK(same_key(chain.link_at(size).key, test_key(key).public_key("o")));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "evidence/custody_log.h"
 #include "evidence/log_reader.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/whole_log.h"
 
 namespace impound::evidence {
@@ -16,17 +17,11 @@ namespace {
 using Entries = std::vector<std::string>;
 constexpr char const* origin = "agent.example/evidence";
 
-SigningKey key_of(unsigned char fill) {
-  std::array<std::byte, 32> seed{};
-  seed.fill(std::byte{fill});
-  return SigningKey::from_seed(seed);
-}
-
 struct Machine {
   SimulatedDisk disk;
   std::unique_ptr<Disk> vault = disk.folder("vault");
   std::unique_ptr<Disk> state = disk.folder("state");
-  SigningKey key = key_of(7);
+  SigningKey const& key = test_key(7);
   std::unique_ptr<CustodyLog> log;
 
   void create() {
@@ -58,13 +53,13 @@ struct Machine {
 };
 
 TEST_CASE("checkpoint: three lines, signed under the origin's name") {
-  SigningKey const key = key_of(7);
+  SigningKey const& key = test_key(7);
   Checkpoint const checkpoint{origin, 7, {}};
   std::string const note = sign_checkpoint(checkpoint, key);
   CHECK(sign_checkpoint(checkpoint, key) == note);
   CHECK(read_checkpoint(note, key.public_key(origin)).value() == checkpoint);
   CHECK(read_checkpoint(note, key.public_key("other")).error().code == Code::refused);
-  CHECK(read_checkpoint(note, key_of(8).public_key(origin)).error().code == Code::refused);
+  CHECK(read_checkpoint(note, test_key(8).public_key(origin)).error().code == Code::refused);
   CHECK(read_checkpoint(key.sign_note(origin, "other\n7\n" + std::string(43, 'A') + "=\n"), key.public_key(origin))
             .error()
             .code == Code::refused);
@@ -86,7 +81,7 @@ TEST_CASE("last checkpoint: only the expected one is replaced") {
   CHECK(swap_last_checkpoint(disk, "two", "three").error().code == Code::rolled_back);
   REQUIRE(swap_last_checkpoint(disk, "one", "two"));
   CHECK(disk.content("last-checkpoint") == "two");
-  NoteKey const key = key_of(7).public_key(origin);
+  NoteKey const key = test_key(7).public_key(origin);
   CHECK(read_last_checkpoint(disk, {&key, 1}).error().code == Code::damaged);
 }
 
@@ -273,7 +268,7 @@ TEST_CASE("P2: a bad partial bundle is not carried into the next one") {
 TEST_CASE("P2: another key or origin does not open the log") {
   Machine m;
   m.create();
-  SigningKey const other = key_of(8);
+  SigningKey const& other = test_key(8);
   CHECK(CustodyLog::open(*m.vault, *m.state, other, origin).error().code == Code::damaged);
   CHECK(CustodyLog::open(*m.vault, *m.state, m.key, "other").error().code == Code::damaged);
 }
@@ -351,7 +346,7 @@ TEST_CASE("log reader: what is missing or bent is named") {
   CHECK(LogReader::open(*m.vault, "rubbish").error().code == Code::malformed);
   m.create();
   m.grow(2);
-  CHECK(LogReader::open(*m.vault, key_of(8).vkey(origin)).error().code == Code::refused);
+  CHECK(LogReader::open(*m.vault, test_key(8).vkey(origin)).error().code == Code::refused);
   std::string const path = "log/tile/entries/000.p/3";
   m.disk.erase("vault/" + path);
   auto const missing = LogReader::open(*m.vault, m.key.vkey(origin));

@@ -8,6 +8,7 @@
 #include "evidence/custody_log.h"
 #include "evidence/tlog_proof.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 
 namespace impound::evidence {
 namespace {
@@ -16,11 +17,7 @@ struct Log {
   SimulatedDisk disk;
   std::unique_ptr<Disk> vault = disk.folder("vault");
   std::unique_ptr<Disk> state = disk.folder("state");
-  SigningKey key = [] {
-    std::array<std::byte, 32> seed{};
-    seed.fill(std::byte{7});
-    return SigningKey::from_seed(seed);
-  }();
+  SigningKey const& key = test_key();
   NoteKey public_key = key.public_key("agent.example/evidence");
 
   explicit Log(std::size_t entries) {

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 using namespace impound;

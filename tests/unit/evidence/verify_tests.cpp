@@ -11,6 +11,7 @@
 #include "evidence/formats/hex.h"
 #include "evidence/verify/verdict.h"
 #include "tests/support/simulated_disk.h"
+#include "tests/support/test_key.h"
 #include "tests/support/test_vault.h"
 
 using namespace impound;

@@ -8,6 +8,7 @@
 
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "tests/support/counts.h"
 #include "world.h"
 
 using namespace impound;
@@ -17,7 +18,7 @@ using namespace impound::fetchers::test;
 TEST_CASE("P1: a worker killed at random moments brings every file home, with the digest of its bytes") {
   if (!have_peers()) return;
   constexpr std::size_t files = 200;
-  std::size_t const kills_wanted = full_length() ? 140 : 14;
+  std::size_t const kills_wanted = full_counts() ? 140 : 14;
   World world;
   for (std::size_t i = 0; i < files; ++i)
     write_file(world.folder() / "payload" / std::to_string(i), random_bytes(1 + i * 97, static_cast<unsigned>(i)));
@@ -87,7 +88,7 @@ TEST_CASE("P1: killed within and between batches, a worker's successor goes on f
   if (!have_peers()) return;
   constexpr std::uint64_t piece_bytes = 256u << 10;
   constexpr std::uint64_t batches_bytes = 64u << 20;  // as many as may not be on the medium yet
-  std::size_t const kills_wanted = full_length() ? 60 : 6;
+  std::size_t const kills_wanted = full_counts() ? 60 : 6;
   World world;
   auto const large = random_bytes(200'000'000, 1);
   write_file(world.folder() / "payload" / "large.bin", large);

@@ -3,6 +3,7 @@
 
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "tests/support/counts.h"
 #include "world.h"
 
 using namespace impound;
@@ -11,7 +12,7 @@ using namespace impound::fetchers::test;
 
 TEST_CASE("thousands of files come whole across a pause, each with its digest, and nothing is read back") {
   if (!have_peers()) return;
-  std::size_t const files = full_length() ? 5'000 : 500;
+  std::size_t const files = full_counts() ? 5'000 : 500;
   World world;
   for (std::size_t i = 0; i < files; ++i)
     write_file(world.folder() / "payload" / std::to_string(i % 50) / std::to_string(i),

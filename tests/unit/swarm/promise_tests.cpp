@@ -6,6 +6,7 @@
 #include <set>
 
 #include "evidence/formats/hex.h"
+#include "tests/support/counts.h"
 #include "world.h"
 
 using namespace impound;
@@ -99,7 +100,7 @@ struct Siege {
 
 TEST_CASE("P3: leecher and adversary get nothing of a long download, nor of the seed that it becomes") {
   if (!have_peers()) return;
-  std::size_t const seconds = full_length() ? 65 : 8;
+  std::size_t const seconds = full_counts() ? 65 : 8;
   std::vector<std::unique_ptr<Siege>> sieges;
   for (char const* version : {"v1", "v2", "hybrid"}) sieges.push_back(std::make_unique<Siege>(version, seconds));
   for (auto const& siege : sieges) siege->end(std::chrono::seconds{4 * seconds + 60});

@@ -27,11 +27,6 @@ char const* const python = "/usr/bin/python3";
 // The shell gives the script our line as its standard output, which ChildProcess keeps for nobody.
 char const* const to_line = "exec \"$0\" \"$@\" >&3";
 
-bool set(char const* name, char const* value) {
-  char const* const there = std::getenv(name);
-  return there != nullptr && std::string_view{there} == value;
-}
-
 /// A network of this test program's own: the peers of one call whoever listens at 127.0.0.1, and tests run side by
 /// side. Without the right to it, everybody is in one.
 void have_own_network() {
@@ -56,8 +51,6 @@ bool have_peers() {
   if (!there) MESSAGE("skipped: python3-libtorrent is not installed");
   return there;
 }
-
-bool full_length() { return set("IMPOUND_TEST_ALL", "1") || set("CI", "true"); }
 
 std::string contents(std::filesystem::path const& path) {
   std::ifstream file{path, std::ios::binary};

@@ -22,8 +22,6 @@ using namespace std::chrono_literals;
 
 /// False, with a message, where python3-libtorrent is missing.
 bool have_peers();
-/// Tests take their full length: IMPOUND_TEST_ALL=1 or CI=true.
-bool full_length();
 
 std::string contents(std::filesystem::path const& path);
 void write_file(std::filesystem::path const& path, std::string_view bytes);
