@@ -113,7 +113,7 @@ Result<void> Sealing::take_in(Batch& batch, Item& item) {
     refuse(batch, item, std::move(moved).error());
     return ok();
   }
-  if (auto wrong = open_and_check(item)) {
+  if (auto wrong = open_and_check(batch, item)) {
     refuse(batch, item, std::move(*wrong));
     return ok();
   }
@@ -121,17 +121,15 @@ Result<void> Sealing::take_in(Batch& batch, Item& item) {
 }
 
 /// Step 2.
-std::optional<Error> Sealing::open_and_check(Item& item) {
+std::optional<Error> Sealing::open_and_check(Batch& batch, Item& item) {
   std::string const& staged = item.planned->staged_path;
   auto before = vault_.facts_of(item.held);
   if (!before) return std::move(before).error();
   if (before.value().type != FileFacts::Type::file) return refused("not a regular file", staged);
   // A worker that holds a write lease makes the open fail at once (EAGAIN); it may let go.
   auto file = DiskFile::open(vault_, item.held, Open::read);
-  for (unsigned tries = 1; !file && tries < limits_.lease_tries && file.error().code == Code::io; ++tries) {
-    if (pause_) pause_();
+  while (!file && file.error().code == Code::io && may_wait(batch))
     file = DiskFile::open(vault_, item.held, Open::read);
-  }
   if (!file) return std::move(file).error();
   item.file = std::move(file).value();
   auto facts = item.file.facts();
@@ -147,12 +145,18 @@ std::optional<Error> Sealing::open_and_check(Item& item) {
   return std::nullopt;
 }
 
+bool Sealing::may_wait(Batch& batch) {
+  if (batch.waits + 1 >= limits_.lease_tries) return false;
+  ++batch.waits;
+  if (pause_) pause_();
+  return true;
+}
+
 /// Step 3.
-Result<Lease> Sealing::try_lease(Item& item) {
-  for (unsigned tries = 1;; ++tries) {
+Result<Lease> Sealing::try_lease(Batch& batch, Item& item) {
+  while (true) {
     IMPOUND_TRY(lease, vault_.take_lease(item.file.handle()));
-    if (lease != Lease::busy || tries >= limits_.lease_tries) return lease;
-    if (pause_) pause_();
+    if (lease != Lease::busy || !may_wait(batch)) return lease;
   }
 }
 
@@ -160,9 +164,10 @@ Result<Lease> Sealing::try_lease(Item& item) {
 /// been able to write to it since.
 bool Sealing::take_hashed(Item& item) {
   auto const hashed = std::exchange(item.hashed, nullptr);
-  if (!hashed || !hashed->file || digests_ != SealWith::sha256) return false;
+  if (!hashed || !hashed->file) return false;
   auto const now = hashed->file.facts();
-  if (!now || now.value().inode != item.facts.inode || now.value() != item.facts || hashed->facts != item.facts ||
+  bool const same_file = now && now.value().inode == item.facts.inode && now.value().device == item.facts.device;
+  if (!same_file || now.value() != item.facts || hashed->facts != item.facts || digests_ != SealWith::sha256 ||
       !vault_.lease_held(hashed->file.handle())) {
     hashed->file.reset();  // and with it the lease
     return false;
@@ -178,7 +183,7 @@ Result<void> Sealing::hash_held(Batch& batch, Item& item) {
   bool const hashed = take_hashed(item);
   for (unsigned tries = 0; tries < limits_.hash_tries; ++tries) {
     if (!item.original && !item.leased) {
-      IMPOUND_TRY(lease, try_lease(item));
+      IMPOUND_TRY(lease, try_lease(batch, item));
       item.leased = lease == Lease::taken;
       if (!item.leased) {
         IMPOUND_TRY(copied, copy_in(item));
@@ -284,7 +289,25 @@ Result<void> Sealing::move_to_objects(Batch& batch) {
   return ok();
 }
 
+/// Somebody opens it for writing since it was hashed, and waits until the lease goes: by then it would be an object.
+Result<void> Sealing::replace_by_copy(Batch& batch, Item& item) {
+  vault_.drop_lease(item.file.handle());
+  item.leased = false;
+  Sha256 const planned = *item.outcome.sha256;
+  IMPOUND_TRY(copied, copy_in(item));
+  if (copied.refused) return refuse(batch, item, std::move(*copied.refused)), ok();
+  IMPOUND_TRY(hashed, hash_open_file(item.file, item.planned->size, batch.buffer));
+  if (hashed.sha256 != planned || hashed.size != item.planned->size)
+    return refuse(batch, item, refused("the file changed after it was hashed", item.planned->staged_path)), ok();
+  IMPOUND_CHECK(item.file.set_mode(sealed_mode));
+  return item.file.sync();
+}
+
 Result<void> Sealing::into_objects(Batch& batch, Item& item) {
+  if (item.leased && !vault_.lease_held(item.file.handle())) {
+    IMPOUND_CHECK(replace_by_copy(batch, item));
+    if (item.left_out) return ok();
+  }
   std::string const to = object_path(*item.outcome.sha256);
   batch.touched.insert(std::string(folder_of(to)));
   if (item.original) batch.to_drop.push_back(*item.original);

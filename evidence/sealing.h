@@ -8,11 +8,13 @@
 //     0  staging/sealing/<n>.plan: every file with its exhibit's draft              durable (file and folder)
 //     1  rename staged → staging/sealing/<n>-<i>        from here on the worker has no way to open it anew
 //     2  open without following, check: regular, ours, one link, the announced size
-//     3  read lease: refused while anybody can still write it; then tried again, then a copy of our own is sealed
+//     3  read lease: refused while anybody can still write it; then tried again, then a copy of our own is sealed. All
+//        files of a batch share the waiting, so that many that stay busy hold up nobody
 //     4  hash; the lease is still held and the facts are the same, or once more. What the caller hashed itself under a
 //        lease that has been held since (HashedFile) is not hashed again
 //     5  digests appended to the plan; 0400; data synced: one syncfs from 200 files on, else each file
-//     6  rename without replacing → objects/, then the lease goes. There already: that object is hashed again
+//     6  the lease is still held, or a copy is made and hashed; rename without replacing → objects/, then the lease
+//        goes. There already: that object is hashed again
 //        each folder of objects/ that was touched is synced once
 //     7  the entries, one group
 //     8  the plan is removed
@@ -80,7 +82,7 @@ enum class SealWith { sha256, sha256_sha1_md5 };
 struct SealingLimits {
   std::size_t batch_files_max = 1'000;  // also bounded by half of RLIMIT_NOFILE: each file stays open with its lease
   std::size_t one_sync_from = 200;      // files from which one syncfs is cheaper than a sync for each
-  unsigned lease_tries = 5;             // `pause` is called between them
+  unsigned lease_tries = 5;             // `pause` is called between them, for all files of a batch together
   unsigned hash_tries = 3;              // when the file changed while it was hashed
 };
 
@@ -122,17 +124,19 @@ class Sealing {
   Result<HashedBytes> hash(Batch& batch, Item& item, DiskFile& file);
   Result<void> run_batch(std::span<ToSeal const> files, std::vector<SealedFile>& sealed);
   Result<void> take_in(Batch& batch, Item& item);
-  std::optional<Error> open_and_check(Item& item);
+  std::optional<Error> open_and_check(Batch& batch, Item& item);
   Result<void> hash_held(Batch& batch, Item& item);
   Result<bool> hash_once(Batch& batch, Item& item);
   bool take_hashed(Item& item);
-  Result<Lease> try_lease(Item& item);
+  bool may_wait(Batch& batch);
+  Result<Lease> try_lease(Batch& batch, Item& item);
   Result<Admission> copy_in(Item& item);
   Result<void> note_digests(Batch& batch);
   Result<void> make_durable(Batch& batch);
   Result<void> read_back(Batch& batch);
   Result<void> move_to_objects(Batch& batch);
   Result<void> into_objects(Batch& batch, Item& item);
+  Result<void> replace_by_copy(Batch& batch, Item& item);
   Result<std::size_t> record_batch(Batch& batch, AlreadyLogged const& already_logged);
   void refuse(Batch const& batch, Item& item, Error why);
 

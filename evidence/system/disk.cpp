@@ -28,6 +28,7 @@ FileFacts facts_from(struct stat const& s) {
   facts.allocated = static_cast<std::uint64_t>(s.st_blocks) * 512;
   facts.links = s.st_nlink;
   facts.inode = s.st_ino;
+  facts.device = s.st_dev;
   facts.mode = s.st_mode & 07777;
   facts.owner = s.st_uid;
   facts.modified_ns = static_cast<std::int64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec;

@@ -42,9 +42,10 @@ struct FileFacts {
   std::uint32_t owner = 0;  // uid
   std::int64_t modified_ns = 0;
   std::uint64_t allocated = 0;  // bytes of the disk; less than its size where it has holes
-  std::uint64_t inode = 0;      // whose name it is, of its file system
+  std::uint64_t inode = 0;      // whose name it is, of its file system,
+  std::uint64_t device = 0;     // which this is
 
-  /// Without `allocated`, which changes when pages that were written reach the disk, and without `inode`.
+  /// Without `allocated`, which changes when pages that were written reach the disk, and without which file it is.
   bool operator==(FileFacts const& other) const {
     return std::tie(type, size, links, mode, owner, modified_ns) ==
            std::tie(other.type, other.size, other.links, other.mode, other.owner, other.modified_ns);

@@ -269,7 +269,8 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
   }
 
   void batch_ended(Batch const& ended, Result<void> const& done) {
-    if (!done) arrivals_->broke(ended.folder, done.error());  // also where its torrent is gone already
+    if (auto const failure = ended.journal->failure(); failure && !done)
+      arrivals_->broke(ended.folder, *failure);  // also where its torrent is gone already
     for (auto& [index, storage] : storages_) {
       if (!storage.kept || !storage.kept->writes_into(*ended.journal)) continue;
       storage.kept->batch_ended(done, ended.finished);
@@ -334,7 +335,7 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
     arrivals_->arrived(storage.folder, static_cast<int>(file), *digest);
   }
   void tell_broken(Storage const& storage) {
-    if (auto const& error = storage.kept->broken()) arrivals_->broke(storage.folder, *error);
+    if (auto const& error = storage.kept->broken()) arrivals_->broke(storage.folder, {*error});
   }
   void count() { arrivals_->count(counters_); }
 

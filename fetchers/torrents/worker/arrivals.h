@@ -88,14 +88,14 @@ class Arrivals {
     return found == left_.end() ? std::vector<bool>{} : found->second;
   }
   /// The disk failed: no further digest comes.
-  void broke(std::string const& folder, Error const& error) {
+  void broke(std::string const& folder, DiskFailure const& failure) {
     {
       std::lock_guard const lock{mutex_};
-      broken_.try_emplace(folder, error);
+      broken_.try_emplace(folder, failure);
     }
     if (wake) wake();
   }
-  std::optional<Error> broken(std::string const& folder) const {
+  std::optional<DiskFailure> broken(std::string const& folder) const {
     std::lock_guard const lock{mutex_};
     auto const found = broken_.find(folder);
     return found == broken_.end() ? std::nullopt : std::optional{found->second};
@@ -132,7 +132,7 @@ class Arrivals {
   mutable std::mutex mutex_;
   std::map<std::string, std::map<int, std::optional<Sha256>>> digests_;  // by the job's folder and libtorrent's number
   std::map<std::string, std::map<int, std::uint64_t>> reached_;
-  std::map<std::string, Error> broken_;
+  std::map<std::string, DiskFailure> broken_;
   std::map<std::string, unsigned> in_use_;  // storages
   std::map<std::string, std::vector<bool>> left_;
   DiskCounters counters_;

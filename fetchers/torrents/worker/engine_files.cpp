@@ -68,7 +68,7 @@ void Engine::note_whole_files(TorrentJob& job) {
 /// A digest may come later than its file's last piece, where a piece before it is still to be read.
 Result<void> Engine::tell_arrived(TorrentJob& job) {
   if (job.ending || !job.torrent || !job.choice_in_force) return ok();
-  if (auto const error = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, *error);
+  if (auto const failure = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, failure->error);
   if (job.waits_for_digests) return finish(job);
   if (!std::exchange(job.tells_later, false)) return ok();
   for (auto& file : job.files) {
@@ -95,15 +95,15 @@ Result<void> Engine::tell_reached(TorrentJob& job) {
   return ok();
 }
 
-/// Nothing of a torrent is told any more whose disk has failed: what was written may not be there, and nobody who opens
-/// it anew is told so.
+/// Where a sync of payload failed nothing of the torrent is told any more: what was written may not be there, and nobody
+/// who opens it anew is told so.
 Result<void> Engine::fail_for_disk(TorrentJob& job, Error const& error) {
   return fail(job, error.code == Code::no_space ? "disk_full" : "worker_ended", "disk: " + line(error));
 }
 
 Result<void> Engine::finish(TorrentJob& job) {
   if (job.linger_until) return ok();
-  if (auto const error = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, *error);
+  if (auto const failure = arrivals_->broken(job.asked.folder)) return fail_for_disk(job, failure->error);
   bool const waited = std::exchange(job.waits_for_digests, false);
   for (auto& file : job.files) {
     file.whole = true;
@@ -142,9 +142,11 @@ void Engine::keep_layers(TorrentJob& job) {
   }
 }
 
-/// After libtorrent has let go: files whose digests never came, and of a job that failed what lies there in part.
+/// After libtorrent has let go: files whose digests never came, and of a job that failed what lies there in part. Also
+/// where the journal alone found no room: whoever takes them over syncs them, and hears of it where that fails.
 Result<void> Engine::tell_left(TorrentJob& job, bool failed) {
-  if (!job.torrent || !job.choice_in_force || arrivals_->broken(job.asked.folder)) return ok();
+  if (!job.torrent || !job.choice_in_force) return ok();
+  if (auto const failure = arrivals_->broken(job.asked.folder); failure && failure->payload_unsure) return ok();
   for (auto& file : job.files) {
     auto const staged = staged_name(file);
     struct stat facts {};

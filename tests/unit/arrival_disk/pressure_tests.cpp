@@ -300,13 +300,33 @@ TEST_CASE("of a batch that failed no file is told, and that the disk failed is")
     bench.run_until(released);
     bench.disk->fail_syncs(false);
     CHECK_FALSE(bench.arrivals->of("job0", 0));
-    CHECK(bench.arrivals->broken("job0"));
+    REQUIRE(bench.arrivals->broken("job0"));
+    CHECK(bench.arrivals->broken("job0")->payload_unsure);
     CHECK(bench.arrivals->is_in_use("job0"));
     bench.torrents.clear();
     bench.run_ready();
     CHECK_FALSE(bench.arrivals->is_in_use("job0"));
     CHECK_FALSE(bench.arrivals->of("job0", 0));
   }
+}
+
+TEST_CASE("a journal that finds no room ends the torrent, and its payload is sure still") {
+  Bench bench;
+  for (int i = 0; i < 4; ++i) (void)bench.write(i);
+  bench.run_ready();
+  bench.disk->fill("job0/journal");
+  bench.arrivals->listener->piece_passed(nullptr, lt::piece_index_t{0});
+  bool released = false;
+  bench.back_end->async_release_files(bench.torrents[0], [&] { released = true; });
+  bench.run_until(released);
+  auto const failure = bench.arrivals->broken("job0");
+  REQUIRE(failure);
+  CHECK(failure->error.code == Code::no_space);
+  CHECK_FALSE(failure->payload_unsure);
+  CHECK(bench.synced("job0/000000"));
+  auto const after = bench.write(8);
+  bench.run_until(after->answered);
+  CHECK(after->error);
 }
 
 TEST_CASE("a folder is in use until its last batch has ended") {

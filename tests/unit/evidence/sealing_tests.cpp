@@ -11,107 +11,11 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "evidence/start_recovery.h"
-#include "evidence/vault.h"
-#include "tests/support/simulated_disk.h"
-#include "tests/support/test_vault.h"
+#include "sealing_desk.h"
+#include "tests/support/passing_disk.h"
 
 using namespace impound;
 using namespace impound::evidence;
-
-namespace {
-
-struct Desk {
-  SimulatedDisk disk;
-  FakeClock clock;
-  SeededRandomness randomness{5};
-  std::vector<EntryDraft> entries;
-  int pauses = 0;
-
-  Desk() {
-    REQUIRE(make_vault_folders(disk));
-    disk.put_folder("staging/swarm/a");
-  }
-  RecordEntries record() {
-    return [this](std::vector<EntryDraft> drafts) -> Result<void> {
-      entries.insert(entries.end(), drafts.begin(), drafts.end());
-      return ok();
-    };
-  }
-  Sealing sealing(SealingLimits limits = {}) {
-    return Sealing(
-        disk, SimulatedDisk::owner, record(), [this] { ++pauses; }, limits);
-  }
-  ToSeal file(std::string const& name, std::string_view bytes) {
-    std::string const path = "staging/swarm/a/" + name;
-    disk.put_file(path, bytes);
-    return {path, bytes.size(), {}, draft()};
-  }
-  EntryDraft draft() {
-    return {.kind = "exhibit.sealed", .body = {{"path", "x"}}, .id = EntryId::make(clock, randomness)};
-  }
-  bool clean() { return disk.list("staging/sealing", 10).value().empty() && disk.accusations().empty(); }
-};
-
-std::string object_of(std::string_view bytes) { return object_path(sha256(bytes_of(bytes))); }
-
-}  // namespace
-
-namespace {
-
-/// As a caller hashes it under a lease; `sha256` is what it says, which need not be so.
-std::shared_ptr<HashedFile> hashed_by_caller(Desk& desk, std::string const& path, Sha256 const& sha256) {
-  auto hashed = std::make_shared<HashedFile>();
-  hashed->file = DiskFile::open(desk.disk, path, Open::read).value();
-  hashed->facts = hashed->file.facts().value();
-  hashed->sha256 = sha256;
-  CHECK(desk.disk.take_lease(hashed->file.handle()).value() == Lease::taken);
-  return hashed;
-}
-
-}  // namespace
-
-TEST_CASE("what the caller hashed under a lease is not hashed again") {
-  Desk desk;
-  auto const claimed = sha256(bytes_of("what the caller read"));
-  auto one = desk.file("1", "bytes");
-  one.hashed = hashed_by_caller(desk, one.staged_path, claimed);
-  auto sealing = desk.sealing();
-  auto const sealed = sealing.seal({&one, 1});
-  REQUIRE(sealed);
-  REQUIRE_FALSE(sealed.value()[0].refused);
-  CHECK(sealed.value()[0].sha256 == claimed);  // taken at its word
-  CHECK(desk.disk.content(object_path(claimed)) == "bytes");
-  CHECK(desk.clean());
-}
-
-TEST_CASE(
-    "what the caller hashed is hashed again when the lease is gone, the name another file's, or a digest wanted") {
-  Desk desk;
-  auto const claimed = sha256(bytes_of("what the caller read"));
-  auto one = desk.file("1", "bytes");
-  one.hashed = hashed_by_caller(desk, one.staged_path, claimed);
-  std::string now = "bytes";
-  auto how = SealWith::sha256;
-  SUBCASE("somebody wrote to it") {
-    desk.disk.overwrite(one.staged_path, 0, "B");
-    now = "Bytes";
-  }
-  SUBCASE("the lease is gone") { desk.disk.drop_lease(one.hashed->file.handle()); }
-  SUBCASE("another file has its name") {
-    desk.disk.erase(one.staged_path);
-    desk.disk.put_file(one.staged_path, "other");
-    now = "other";
-  }
-  SUBCASE("its size was another") { one.hashed->facts.size = 4; }
-  SUBCASE("all three digests are wanted") { how = SealWith::sha256_sha1_md5; }
-  Sealing sealing(desk.disk, SimulatedDisk::owner, desk.record(), {}, {}, how);
-  auto const sealed = sealing.seal({&one, 1});
-  REQUIRE(sealed);
-  REQUIRE_FALSE(sealed.value()[0].refused);
-  CHECK(sealed.value()[0].sha256 == sha256(bytes_of(now)));
-  CHECK(desk.disk.content(object_of(now)) == now);
-  CHECK(desk.clean());
-}
 
 TEST_CASE("sealed files are objects, read-only, with their entries") {
   Desk desk;
@@ -240,28 +144,6 @@ TEST_CASE("SHA-1 and MD5 stand in the entry when they are asked for, also after 
   digested(desk.entries.at(2));
 }
 
-TEST_CASE("a file that somebody may still write to is sealed as a copy") {
-  Desk desk;
-  ToSeal const file = desk.file("busy", "busy bytes");
-  desk.disk.someone_writes(file.staged_path, true);
-  auto sealed = desk.sealing().seal({&file, 1});
-  REQUIRE(sealed);
-  CHECK_FALSE(sealed.value()[0].refused);
-  CHECK(desk.pauses == 4);
-  CHECK(desk.disk.content(object_of("busy bytes")) == "busy bytes");
-  CHECK(desk.clean());
-
-  desk.disk.leases_supported(false);
-  desk.pauses = 0;
-  ToSeal const other = desk.file("other", "on a file system without leases");
-  sealed = desk.sealing().seal({&other, 1});
-  REQUIRE(sealed);
-  CHECK_FALSE(sealed.value()[0].refused);
-  CHECK(desk.pauses == 0);
-  CHECK(desk.disk.exists(object_of("on a file system without leases")));
-  CHECK(desk.clean());
-}
-
 TEST_CASE("P1: a log that does not take the entries leaves the plan, and recovery finishes it") {
   Desk desk;
   Sealing failing(desk.disk, SimulatedDisk::owner, [](std::vector<EntryDraft>) -> Result<void> {
@@ -368,45 +250,22 @@ TEST_CASE("on a real file system a fifo in the file's place is refused at once")
 
 namespace {
 
-/// Passes everything on and counts.
-class CountingDisk final : public Disk {
+/// Counts.
+class CountingDisk final : public PassingDisk {
  public:
-  explicit CountingDisk(Disk& disk) : disk_(disk) {}
+  using PassingDisk::PassingDisk;
   std::size_t renames = 0, syncs = 0, folder_syncs = 0, file_system_syncs = 0, creates = 0;
 
   Result<DiskHandle> open(std::string_view path, Open how) override {
     if (how == Open::create) ++creates;
-    return disk_.open(path, how);
+    return PassingDisk::open(path, how);
   }
-  void close(DiskHandle file) override { disk_.close(file); }
-  Result<std::size_t> read(DiskHandle file, std::uint64_t at, std::span<std::byte> into) override {
-    return disk_.read(file, at, into);
-  }
-  Result<void> forget_cached(DiskHandle file) override { return disk_.forget_cached(file); }
-  Result<void> write(DiskHandle file, std::uint64_t at, Bytes bytes) override { return disk_.write(file, at, bytes); }
-  Result<void> truncate(DiskHandle file, std::uint64_t size) override { return disk_.truncate(file, size); }
-  Result<void> sync(DiskHandle file) override { return ++syncs, disk_.sync(file); }
-  Result<void> sync_folder(std::string_view path) override { return ++folder_syncs, disk_.sync_folder(path); }
-  Result<void> sync_everything() override { return ++file_system_syncs, disk_.sync_everything(); }
+  Result<void> sync(DiskHandle file) override { return ++syncs, PassingDisk::sync(file); }
+  Result<void> sync_folder(std::string_view path) override { return ++folder_syncs, PassingDisk::sync_folder(path); }
+  Result<void> sync_everything() override { return ++file_system_syncs, PassingDisk::sync_everything(); }
   Result<void> rename(std::string_view from, std::string_view to, Replace replace) override {
-    return ++renames, disk_.rename(from, to, replace);
+    return ++renames, PassingDisk::rename(from, to, replace);
   }
-  Result<void> remove(std::string_view path) override { return disk_.remove(path); }
-  Result<void> remove_folder(std::string_view path) override { return disk_.remove_folder(path); }
-  Result<void> make_folder(std::string_view path) override { return disk_.make_folder(path); }
-  Result<void> set_mode(DiskHandle file, std::uint32_t mode) override { return disk_.set_mode(file, mode); }
-  Result<FileFacts> facts(DiskHandle file) override { return disk_.facts(file); }
-  Result<FileFacts> facts_of(std::string_view path) override { return disk_.facts_of(path); }
-  Result<std::vector<FolderEntry>> list(std::string_view path, std::size_t max) override {
-    return disk_.list(path, max);
-  }
-  Result<std::uint64_t> free_bytes() override { return disk_.free_bytes(); }
-  Result<Lease> take_lease(DiskHandle file) override { return disk_.take_lease(file); }
-  bool lease_held(DiskHandle file) override { return disk_.lease_held(file); }
-  void drop_lease(DiskHandle file) override { disk_.drop_lease(file); }
-
- private:
-  Disk& disk_;
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ Result<bool> sync_file(Disk& disk, std::string const& path) {
   return true;
 }
 
-Result<void> in_order(Disk& disk, Batch const& batch) {
+Result<void> sync_payload(Disk& disk, Batch const& batch) {
   bool by_name = batch.files.size() < sync_everything_from_files;
   for (std::size_t i = 0; by_name && i < batch.files.size(); ++i) {
     IMPOUND_TRY(there, sync_file(disk, batch.folder + "/" + numbered_file(batch.files[i])));
@@ -27,15 +27,17 @@ Result<void> in_order(Disk& disk, Batch const& batch) {
   // One that was taken away whole is on this disk still, wherever it lies: the records below speak of its bytes.
   if (!by_name) IMPOUND_CHECK(disk.sync_everything());
   if (batch.names) IMPOUND_CHECK(disk.sync_folder(batch.folder));
-  return batch.journal->append(batch.records);
+  return ok();
 }
 
 }  // namespace
 
 Result<void> carry_out(Disk& disk, Batch const& batch) {
-  if (auto const error = batch.journal->failure()) return *error;
-  auto done = in_order(disk, batch);
-  if (!done) batch.journal->fail(done.error());
+  if (auto const before = batch.journal->failure()) return before->error;
+  auto done = sync_payload(disk, batch);
+  bool const payload_unsure = !done;
+  if (done) done = batch.journal->append(batch.records);
+  if (!done) batch.journal->fail({done.error(), payload_unsure});
   return done;
 }
 

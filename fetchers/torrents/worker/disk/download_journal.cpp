@@ -195,7 +195,7 @@ Result<void> DownloadJournal::begin_anew() {
 
 Result<void> DownloadJournal::write(std::string const& records) {
   std::lock_guard const lock{mutex_};
-  if (failed_) return *failed_;
+  if (failed_) return failed_->error;
   if (!file_) {
     IMPOUND_TRY(made, DiskFile::open(disk_, path_, Open::create));
     file_ = std::move(made);
@@ -214,12 +214,12 @@ Result<void> DownloadJournal::append(std::string const& records) {
   return file_.sync();  // beside begun(), which need not wait for it
 }
 
-void DownloadJournal::fail(Error const& error) {
+void DownloadJournal::fail(DiskFailure const& failure) {
   std::lock_guard const lock{mutex_};
-  if (!failed_) failed_ = error;
+  if (!failed_) failed_ = failure;
 }
 
-std::optional<Error> DownloadJournal::failure() const {
+std::optional<DiskFailure> DownloadJournal::failure() const {
   std::lock_guard const lock{mutex_};
   return failed_;
 }

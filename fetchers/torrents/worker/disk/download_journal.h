@@ -55,6 +55,14 @@ struct JournalLimits {
   std::size_t blocks = 0;
 };
 
+/// A batch that failed.
+struct DiskFailure {
+  Error error;
+  /// A sync of payload failed: its pages may be lost though they can be read still, and no later sync of anybody tells.
+  /// Else only the records about it were not written.
+  bool payload_unsure = true;
+};
+
 class DownloadJournal {
  public:
   /// The journal in `folder`; a new one is made with its first record. `content`: nothing when there was none, or one
@@ -72,8 +80,8 @@ class DownloadJournal {
   Result<void> append(std::string const& records);
 
   /// Any thread: a batch failed with this, and none is carried out after it.
-  void fail(Error const& error);
-  std::optional<Error> failure() const;
+  void fail(DiskFailure const& failure);
+  std::optional<DiskFailure> failure() const;
 
  private:
   Result<void> write(std::string const& records);
@@ -84,7 +92,7 @@ class DownloadJournal {
   mutable std::mutex mutex_;
   DiskFile file_;
   std::uint64_t end_ = 0;
-  std::optional<Error> failed_;
+  std::optional<DiskFailure> failed_;
 };
 
 // Records for a batch.
