@@ -120,6 +120,12 @@ class Acquisitions {
     std::uint64_t refused_more = 0;  // beyond those, without a text
     std::string lines{};             // application/vnd.impound.files+jsonl, of those that were sealed
     bool wrong = false;              // bytes that are not the torrent's were among them
+
+    /// What is held by them is read again when it is sealed.
+    void drop_leases() {
+      hashed.clear();
+      leased.reset();
+    }
   };
   struct Running {
     EntryId attempt;

@@ -275,8 +275,7 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
     if (&running.lane != &lane) continue;
     // They are announced again; of one that ends here, what its last worker announced is all there will be.
     if (death.given_up != id && running.refused_reason.empty() && !event.refused) running.intake.whole.clear();
-    running.intake.hashed.clear();  // its successor opens them anew
-    running.intake.leased.reset();
+    running.intake.drop_leases();  // its successor opens them anew
     running.intake.reached.clear();
     running.intake.parts.clear();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;

@@ -65,7 +65,8 @@ std::vector<fetchers::ByteRange> Acquisitions::verified_of(Running const& runnin
   return check.verified(file, read, layer_of(running, check, file));
 }
 
-/// What the file list says of a part that is sealed.
+/// What the file list says of a part that is sealed. The piece hashes of v2 may have gone with the run that sealed it:
+/// then nothing is said of its bytes, of which some were the torrent's.
 Json Acquisitions::part_of(Running const& running, fetchers::PartCheck const& check, std::uint64_t file,
                            std::string const& exhibit, Sha256 const& digest) {
   Json ranges = Json::array();
@@ -74,7 +75,11 @@ Json Acquisitions::part_of(Running const& running, fetchers::PartCheck const& ch
     ranges.push_back({range.from, range.to});
     bytes += range.to - range.from;
   }
-  return {{"exhibit", exhibit}, {"sha256", hex(digest)}, {"verified_bytes", bytes}, {"verified", std::move(ranges)}};
+  Json part{{"exhibit", exhibit}, {"sha256", hex(digest)}};
+  if (bytes == 0) return part;
+  part["verified_bytes"] = bytes;
+  part["verified"] = std::move(ranges);
+  return part;
 }
 
 /// Parts that were sealed before a crash kept their attempt's result from being written.

@@ -80,6 +80,7 @@ Result<void> Acquisitions::let_run() {
     // What does not reach the worker needs no answer here: its Ended is on the way.
     (void)(runs ? lane.swarm->resume(id) : lane.swarm->pause(id));
     running.paused = !runs;
+    if (running.paused) running.intake.drop_leases();
   }
   for (std::string const& id : to_add) IMPOUND_CHECK(add_to_swarm(id));
   choose_files();
