@@ -128,7 +128,9 @@ std::optional<Error> Sealing::open_and_check(Batch& batch, Item& item) {
   if (before.value().type != FileFacts::Type::file) return refused("not a regular file", staged);
   // A worker that holds a write lease makes the open fail at once (EAGAIN); it may let go.
   auto file = DiskFile::open(vault_, item.held, Open::read);
-  while (!file && file.error().code == Code::io && may_wait(batch))
+  for (unsigned tries = 1; !file && file.error().code == Code::io && tries < limits_.lease_tries &&
+                           may_wait(batch.open_waits, limits_.open_waits_max);
+       ++tries)
     file = DiskFile::open(vault_, item.held, Open::read);
   if (!file) return std::move(file).error();
   item.file = std::move(file).value();
@@ -145,9 +147,9 @@ std::optional<Error> Sealing::open_and_check(Batch& batch, Item& item) {
   return std::nullopt;
 }
 
-bool Sealing::may_wait(Batch& batch) {
-  if (batch.waits + 1 >= limits_.lease_tries) return false;
-  ++batch.waits;
+bool Sealing::may_wait(unsigned& waits, unsigned waits_max) {
+  if (waits >= waits_max) return false;
+  ++waits;
   if (pause_) pause_();
   return true;
 }
@@ -156,7 +158,7 @@ bool Sealing::may_wait(Batch& batch) {
 Result<Lease> Sealing::try_lease(Batch& batch, Item& item) {
   while (true) {
     IMPOUND_TRY(lease, vault_.take_lease(item.file.handle()));
-    if (lease != Lease::busy || !may_wait(batch)) return lease;
+    if (lease != Lease::busy || !may_wait(batch.lease_waits, limits_.lease_tries - 1)) return lease;
   }
 }
 
@@ -289,10 +291,11 @@ Result<void> Sealing::move_to_objects(Batch& batch) {
   return ok();
 }
 
-/// Somebody opens it for writing since it was hashed, and waits until the lease goes: by then it would be an object.
+/// Somebody opens it for writing since it was hashed, and waits until the lease goes: by then it would be an object. It
+/// goes with the last use of the file here: until then, as a rule, the bytes are those that were hashed.
 Result<void> Sealing::replace_by_copy(Batch& batch, Item& item) {
-  vault_.drop_lease(item.file.handle());
   item.leased = false;
+  IMPOUND_CHECK(drop_if_there(copy_path(item.held)));  // of a start that died here
   Sha256 const planned = *item.outcome.sha256;
   IMPOUND_TRY(copied, copy_in(item));
   if (copied.refused) return refuse(batch, item, std::move(*copied.refused)), ok();

@@ -83,6 +83,7 @@ struct SealingLimits {
   std::size_t batch_files_max = 1'000;  // also bounded by half of RLIMIT_NOFILE: each file stays open with its lease
   std::size_t one_sync_from = 200;      // files from which one syncfs is cheaper than a sync for each
   unsigned lease_tries = 5;             // `pause` is called between them, for all files of a batch together
+  unsigned open_waits_max = 40;         // of all files together, each at most `lease_tries` - 1: then they are refused
   unsigned hash_tries = 3;              // when the file changed while it was hashed
 };
 
@@ -128,7 +129,7 @@ class Sealing {
   Result<void> hash_held(Batch& batch, Item& item);
   Result<bool> hash_once(Batch& batch, Item& item);
   bool take_hashed(Item& item);
-  bool may_wait(Batch& batch);
+  bool may_wait(unsigned& waits, unsigned waits_max);
   Result<Lease> try_lease(Batch& batch, Item& item);
   Result<Admission> copy_in(Item& item);
   Result<void> note_digests(Batch& batch);
@@ -142,6 +143,7 @@ class Sealing {
 
   Result<std::size_t> recover_plan(std::uint64_t number, AlreadyLogged const& already_logged);
   Result<bool> find_again(Batch& batch, Item& item, Sha256 const& digest);
+  bool is_nowhere(Item const& item);
   Result<void> give_back(Batch const& batch, Item& item);
   Result<void> drop_if_there(std::string const& path);
   Result<void> clear_leftovers();

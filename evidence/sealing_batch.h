@@ -31,8 +31,9 @@ struct Sealing::Batch {
   DiskFile plan{};
   std::uint64_t plan_bytes = 0;
   std::vector<std::byte> buffer = std::vector<std::byte>(1 << 20);
-  std::set<std::string> touched{};     // folders of objects/ to sync
-  unsigned waits = 0;                  // for leases, of all its files
+  std::set<std::string> touched{};  // folders of objects/ to sync
+  unsigned lease_waits = 0;         // of all its files
+  unsigned open_waits = 0;
   std::vector<std::string> to_drop{};  // once these are synced: bytes that are in objects/ already
 
   void make_items() {

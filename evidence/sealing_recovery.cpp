@@ -73,6 +73,11 @@ Result<std::size_t> Sealing::recover_plan(std::uint64_t number, AlreadyLogged co
         found = there;
       }
       if (!found) IMPOUND_CHECK(give_back(batch, item));
+      if (!found && plan->digests && !already_logged(*item.planned->exhibit.id) && is_nowhere(item)) {
+        item.outcome.refused = Error{
+            Code::damaged, "neither its object nor the file is there after the crash", item.planned->staged_path, {}};
+        recovery_.refused.push_back(item.outcome);
+      }
     }
     IMPOUND_CHECK(make_durable(batch));
     IMPOUND_CHECK(read_back(batch));
@@ -119,6 +124,11 @@ Result<bool> Sealing::find_again(Batch& batch, Item& item, Sha256 const& digest)
     if (!item.in_objects) item.file = std::move(file);
   }
   return found;
+}
+
+/// Of what was hashed before the crash: it was refused as it was to become an object, or the disk has lost it.
+bool Sealing::is_nowhere(Item const& item) {
+  return !vault_.facts_of(item.held) && !vault_.facts_of(item.planned->staged_path);
 }
 
 /// The process before may have died of a failed sync. The kernel then calls pages clean that never reached the disk,

@@ -1,8 +1,8 @@
 // impound fetch: acquires what is named on the command line, now, and says what it sealed.
-#include <cstdio>
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/commands/fetch_report.h"
 #include "agent/service/terminal.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
@@ -26,6 +26,7 @@ struct FetchOptions {
   std::string accept_rollback;
   bool no_dht = false;
   bool yes = false;
+  bool json = false;
 };
 
 /// Everything that can be judged without the vault, judged.
@@ -79,6 +80,7 @@ class Fetch {
         session_(session),
         interrupt_(invocation.interrupt),
         terminal_(terminal),
+        report_(options.json),
         clients_(invocation.clock, order.policy, order.settings.user_agent, order.routes),
         captures_(session, order.settings, clients_, [this] { return interrupt_.asked(); }),
         acquisitions_(session, order.settings, order.policy, order.routes, terminal),
@@ -104,6 +106,7 @@ class Fetch {
     }
     while (!acquisitions_.idle() && !interrupt_.asked()) {
       IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
+      report_.progress(acquisitions_.progress());
       worst = worse(worst, tell_outcomes());
     }
     worst = worse(worst, tell_outcomes());
@@ -157,6 +160,7 @@ class Fetch {
     IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
     if (begun.held) {
       terminal_.say("held already  " + text(hashes) + " (entry " + begun.held->text() + ")");
+      report_.held(hashes, *begun.held);
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
     } else if (begun.erased) {
       tell(Error{Code::refused, "bytes of this torrent were erased by order, so it is no longer held", text(hashes),
@@ -167,6 +171,7 @@ class Fetch {
       next_.push_back("impound show " + short_hash(hashes) + vault_flag());
     } else if (begun.taken_up) {
       terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
+      report_.going_on(hashes);
     } else if (sources == 0 && (!order_.settings.dht || order_.routes.default_route().proxy)) {
       terminal_.say("neither tracker nor peer is named, and the DHT is not asked: give a peer with --peer");
     }
@@ -179,8 +184,7 @@ class Fetch {
       terminal_.clear();
       anchoring_.want(true);
       ended_ = true;
-      std::printf("%s\n", outcome_text(outcome).c_str());
-      if (!outcome.detail.empty()) std::printf("  %s\n", shown(outcome.detail, 300).c_str());
+      report_.outcome(outcome);
       bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
       if (!good && !outcome.goes_on_as) {
         worst = ExitCode::failed;
@@ -193,8 +197,7 @@ class Fetch {
         next_.push_back("impound checkout " + short_hash(outcome.hashes) + " DIR" + vault_flag());
     }
     if (acquisitions_.idle())
-      for (std::string const& command : std::exchange(next_, {})) std::printf("next: %s\n", command.c_str());
-    std::fflush(stdout);
+      for (std::string const& command : std::exchange(next_, {})) report_.next(command);
     return worst;
   }
 
@@ -203,8 +206,7 @@ class Fetch {
     if (!anchoring_.configured() || !ended_) return;
     std::string const said = text(anchoring_.wait(timestamp_wait, interrupt_.descriptor()));
     terminal_.clear();
-    std::printf("%s\n", said.c_str());
-    std::fflush(stdout);
+    report_.timestamp(said);
   }
 
   std::string hint_for(AcquisitionOutcome const& outcome) const {
@@ -224,6 +226,7 @@ class Fetch {
   Session& session_;
   Interrupt& interrupt_;
   Terminal& terminal_;
+  FetchReport report_;
   RoutedClients clients_;
   Captures captures_;
   Acquisitions acquisitions_;
@@ -272,6 +275,7 @@ void add_fetch(ProgramLine& program, Invocation& invocation) {
                  "REASON to go on although the vault is behind its memory; logged");
   command.flag("--no-dht", options->no_dht,
                "does not ask the DHT for peers (else $IMPOUND_DHT=off, or [torrents] dht)");
+  command.flag("--json", options->json, "one object an event, on stdout");
   command.flag("--yes", options->yes, "asks nothing (this version never asks)");
   add_common_options(command, invocation.common);
 }

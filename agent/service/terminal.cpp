@@ -3,13 +3,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "agent/service/progress_line.h"
 #include "evidence/formats/utf8.h"
 
 namespace impound::agent {
 
 namespace {
+
+constexpr std::size_t columns_unknown = 80;
+constexpr std::size_t status_lines_max = 12;
 
 /// Characters that would write over what stands there, or turn its direction: C0, C1, bidi controls, line separators.
 bool harmful(std::string_view one) {
@@ -53,15 +58,23 @@ Terminal::Terminal(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO
 
 Terminal::~Terminal() { clear(); }
 
-int Terminal::width() const {
+std::size_t Terminal::columns() const {
   winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return columns_unknown;
+  return size.ws_col > 1 ? size.ws_col - 1u : 1u;  // in the last one some terminals begin a new line
+}
+
+std::size_t Terminal::rows() const {
+  winsize size{};
+  bool const known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+  return std::max<std::size_t>(1, std::min<std::size_t>(status_lines_max, known ? size.ws_row / 2u : 1u));
 }
 
 void Terminal::clear() {
-  if (drawn_) std::fputs("\r\x1b[K", stderr);
-  drawn_ = false;
+  if (drawn_ == 0) return;
+  if (drawn_ > 1) std::fprintf(stderr, "\x1b[%zuA", drawn_ - 1);
+  std::fputs("\r\x1b[J", stderr);
+  drawn_ = 0;
 }
 
 void Terminal::say(std::string const& text) {
@@ -72,20 +85,33 @@ void Terminal::say(std::string const& text) {
   std::fflush(stderr);
 }
 
-void Terminal::status(std::string const& text) {
+bool Terminal::due(std::string const& text) {
   auto const now = std::chrono::steady_clock::now();
-  if (quiet_ || now < next_ || (!terminal_ && text == last_)) return;
+  if (quiet_ || now < next_ || (!terminal_ && text == last_)) return false;
   last_ = text;
   next_ = now + (terminal_ ? std::chrono::seconds{1} : std::chrono::seconds{10});
+  return true;
+}
+
+void Terminal::status(std::string const& text) { status({text}, text); }
+
+void Terminal::status(std::vector<std::string> const& lines, std::string const& plain) {
+  if (!due(plain)) return;
   if (!terminal_) {
-    std::fprintf(stderr, "%s\n", shown(text, 400).c_str());
+    std::fprintf(stderr, "%s\n", shown(plain, 400).c_str());
     return;
   }
-  int const columns = width();
-  std::string const line = "\r" + shown(text, static_cast<std::size_t>(columns > 2 ? columns - 2 : 1)) + "\x1b[K";
-  std::fputs(line.c_str(), stderr);
+  clear();
+  std::size_t const all = rows();
+  std::size_t const count = lines.size() > all ? all - 1 : lines.size();
+  std::string text;
+  auto const add = [&](std::string const& line) {
+    text += (drawn_++ > 0 ? "\n" : "") + cut_to_columns(shown(line, 400), columns());
+  };
+  for (std::size_t i = 0; i < count; ++i) add(lines[i]);
+  if (count < lines.size()) add("and " + std::to_string(lines.size() - count) + " more");
+  std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
-  drawn_ = true;
 }
 
 }  // namespace impound::agent

@@ -1,10 +1,12 @@
-// What a person sees: one status line a second on a terminal, plain lines elsewhere; all of it on stderr.
+// What a person sees: status lines once a second on a terminal, plain lines elsewhere; all of it on stderr.
 // Results of a command go to stdout and never through here. One thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace impound::agent {
 
@@ -20,15 +22,21 @@ class Terminal {
   /// The state right now: redrawn on a terminal at most once a second; elsewhere a plain line at most every 10 s, and
   /// only when it changed.
   void status(std::string const& text);
-  /// Takes the status line away, so that what comes next starts on a clean line.
+  /// The same in several lines on a terminal, made for `columns()`; `plain` elsewhere. What does not fit on the screen
+  /// is counted.
+  void status(std::vector<std::string> const& lines, std::string const& plain);
+  /// Takes the status lines away, so that what comes next starts on a clean line.
   void clear();
+  /// Of a line that shall not wrap.
+  std::size_t columns() const;
 
  private:
-  int width() const;
+  std::size_t rows() const;
+  bool due(std::string const& text);
 
   bool quiet_;
   bool terminal_;
-  bool drawn_ = false;
+  std::size_t drawn_ = 0;  // lines
   std::string last_;
   std::chrono::steady_clock::time_point next_{};
 };

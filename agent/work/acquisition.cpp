@@ -74,6 +74,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
 
   Running running{.attempt = attempt, .lane = *lane, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
   running.number = ++begun_;
+  running.begun_us = session_.clock().boot_us();
   running.metadata_only = wanted.metadata_only;
   running.by_person = wanted.by.has_value();
   running.taken_up = begun.taken_up;
@@ -378,8 +379,11 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
                   "acquisition.metadata", std::move(body), running.case_name, exhibit, running.attempt, {}, {}}));
   running.metadata_entry = entry;
   running.hashes = metainfo.hashes;
+  if (!whole_torrent)
+    running.metadata_after = std::chrono::seconds{(session_.clock().boot_us() - running.begun_us) / 1'000'000};
   terminal_.say("metadata    " + metainfo.name + ": " + std::to_string(files) + " file(s), " +
-                bytes_text(metainfo.total_bytes));
+                bytes_text(metainfo.total_bytes) +
+                (running.metadata_after ? ", found after " + duration_text(*running.metadata_after) : ""));
   if (running.web_seeds_set_aside > 0)
     terminal_.say("            " + std::to_string(running.web_seeds_set_aside) +
                   " web seed(s) recorded, not used: this version downloads from peers only");

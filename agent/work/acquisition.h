@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/service/progress_line.h"
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
 #include "agent/work/file_selection.h"
@@ -68,6 +69,14 @@ struct AcquisitionOutcome {
   std::uint64_t web_seeds_set_aside = 0;
   std::uint64_t files_left_out = 0;     // by the selection
   std::optional<EntryId> goes_on_as{};  // another attempt that turned out to have the same torrent
+  EntryId attempt;
+  struct Missing {
+    std::string path_bytes;
+    std::uint64_t size = 0;
+    std::uint64_t verified_bytes = 0;  // of a part that was kept
+  };
+  std::vector<Missing> missing{};  // the first of the files that were wanted and are not sealed whole
+  std::uint64_t missing_more = 0;  // beyond those
 };
 
 struct Begun {
@@ -93,6 +102,8 @@ class Acquisitions {
   /// that died while it had nothing to do is heard of here, too.
   Result<void> pump(std::chrono::milliseconds wait, int wake_descriptor);
   bool idle() const { return running_.empty(); }
+  /// Of those that run, by their attempts.
+  std::map<EntryId, TorrentProgress> progress() const;
   /// Ends the worker. Open attempts stay open, their data stays in staging.
   void interrupt();
   /// Those that ended since the last call.
@@ -166,7 +177,9 @@ class Acquisitions {
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
     std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
-    std::optional<fetchers::Tried> tried{};  // whom its last worker asked
+    std::int64_t begun_us = 0;
+    std::optional<std::chrono::seconds> metadata_after{};  // where peers gave it
+    std::optional<fetchers::Tried> tried{};                // whom its last worker asked
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -274,6 +287,8 @@ class Acquisitions {
   static Json tried_json(Running const& running);
   Running* find(std::string const& job);
   void show_progress();
+  static void add_missing(Running const& running, AcquisitionOutcome& outcome);
+  static constexpr std::size_t plain_columns = 120;
 
   Session& session_;
   Settings const& settings_;

@@ -138,7 +138,8 @@ Result<void> Acquisitions::read_whole_file(Running& running, fetchers::FileDone 
 
 /// Nothing where there is none to be had.
 std::shared_ptr<evidence::HashedFile> Acquisitions::lease(Running const& running, fetchers::FileDone const& done) {
-  if (!done.sha256) return nullptr;  // then sealing's is the second of two readings
+  if (running.paused) return nullptr;         // who waits keeps nothing open
+  if (!done.sha256) return nullptr;           // then sealing's is the second of two readings
   if (settings_.all_digests) return nullptr;  // it reads for the others anyway
   std::size_t held = 0;
   for (auto const& [id, other] : running_) held += other.intake.hashed.size();

@@ -336,26 +336,4 @@ void Acquisitions::interrupt() {
 
 std::vector<AcquisitionOutcome> Acquisitions::take_outcomes() { return std::exchange(outcomes_, {}); }
 
-void Acquisitions::show_progress() {
-  if (running_.empty()) return;
-  fetchers::Progress all;
-  std::size_t waiting = 0;
-  for (auto const& [id, running] : running_) {
-    if (running.lane.revival.waits(id)) ++waiting;
-    fetchers::Progress const& one = running.progress;
-    all.downloaded += one.downloaded;
-    all.total += one.total;
-    all.rate += one.rate;
-    all.peers += one.peers;
-    all.seeds += one.seeds;
-    if (all.state.empty() || one.state == "downloading") all.state = one.state;
-  }
-  std::string text = all.state.empty() ? "starting" : all.state == "metadata" ? "looking for metadata" : all.state;
-  if (running_.size() > 1) text = std::to_string(running_.size()) + " torrents, " + text;
-  if (waiting > 0) text += ", " + std::to_string(waiting) + " waiting while one runs alone";
-  if (all.total > 0) text += "  " + bytes_text(all.downloaded) + " of " + bytes_text(all.total);
-  text += "  " + bytes_text(all.rate) + "/s  " + std::to_string(all.peers) + (all.peers == 1 ? " peer" : " peers");
-  terminal_.status(text);
-}
-
 }  // namespace impound::agent

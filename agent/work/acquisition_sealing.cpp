@@ -141,7 +141,8 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
                        ending.detail, result, files, files_sealed, bytes_sealed, ending.uploaded,
-                       running.web_seeds_set_aside, left_out, running.goes_on_as});
+                       running.web_seeds_set_aside, left_out, running.goes_on_as, running.attempt});
+  if (!whole && !only_metadata) add_missing(running, outcomes_.back());
   std::string const folder = staging_of(running);
   Running const ended = std::move(running);
   ended.lane.revival.end(job, session_.clock().boot_us());

@@ -91,7 +91,8 @@ class Arrivals {
   void broke(std::string const& folder, DiskFailure const& failure) {
     {
       std::lock_guard const lock{mutex_};
-      broken_.try_emplace(folder, failure);
+      auto& known = broken_.try_emplace(folder, failure).first->second;
+      known.payload_unsure |= failure.payload_unsure;
     }
     if (wake) wake();
   }

@@ -210,7 +210,7 @@ TEST_CASE(
     CHECK(disk->accusations().empty());
   }
   CHECK(steps > 100);
-  std::uint64_t const seeds = full_counts() ? 24 : 3;
+  std::uint64_t const seeds = tries(24, 3);
   std::size_t worlds = 0;
   for (std::size_t step = 1; step <= steps; ++step) {
     for (Fault const fault : {Fault::cut_before, Fault::cut_after, Fault::fail_undone, Fault::fail_done}) {

@@ -252,15 +252,18 @@ TEST_CASE("P1: whatever step of its whole life the power fails at, a vault loses
   CHECK(steps >= 280);
   CHECK(steps <= 300);
   Explorer explorer;
+  std::size_t pair = 0;
   for (std::size_t step = 1; step <= steps; ++step)
-    for (Fault const fault : faults) explorer.explore({step, fault}, seeds_for(step, fault));
+    for (Fault const fault : faults)
+      if (!under_sanitizer || pair++ % 5 == 0) explorer.explore({step, fault}, seeds_for(step, fault));
   Explored const& found = explorer.found;
   MESSAGE(steps << " steps, " << found.worlds << " power cuts, " << found.different << " different disks, "
                 << found.failed_syncs << " failed syncs answered, " << found.poisoned << " logs stopped");
-  CHECK(found.worlds >= (full_counts() ? 90'000 : 1'400));
-  CHECK(found.different >= (full_counts() ? 12'000 : 1'000));
-  CHECK(found.failed_syncs >= 300);
-  CHECK(found.poisoned >= 700);
+  std::size_t const fewer = under_sanitizer ? 6 : 1;
+  CHECK(found.worlds >= (full_counts() ? 90'000 : 1'400) / fewer);
+  CHECK(found.different >= (full_counts() ? 12'000 : 1'000) / fewer);
+  CHECK(found.failed_syncs >= 300 / fewer);
+  CHECK(found.poisoned >= 700 / fewer);
   INFO(found.first_wrong);
   CHECK(found.wrong == 0);
 }
