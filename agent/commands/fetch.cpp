@@ -2,12 +2,12 @@
 #include <memory>
 
 #include "agent/commands/command.h"
-#include "agent/commands/fetch_report.h"
 #include "agent/service/terminal.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
+#include "agent/work/fetch_report.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/outcome_text.h"
 #include "agent/work/session.h"

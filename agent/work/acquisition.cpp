@@ -379,8 +379,6 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
                   "acquisition.metadata", std::move(body), running.case_name, exhibit, running.attempt, {}, {}}));
   running.metadata_entry = entry;
   running.hashes = metainfo.hashes;
-  if (!whole_torrent)
-    running.metadata_after = std::chrono::seconds{(session_.clock().boot_us() - running.begun_us) / 1'000'000};
   terminal_.say("metadata    " + metainfo.name + ": " + std::to_string(files) + " file(s), " +
                 bytes_text(metainfo.total_bytes) +
                 (running.metadata_after ? ", found after " + duration_text(*running.metadata_after) : ""));

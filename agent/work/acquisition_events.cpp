@@ -79,6 +79,7 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& even
     running->refused_detail = line(metainfo.error());
     return end_in_swarm(event.job);
   }
+  running->metadata_after = std::chrono::seconds{(session_.clock().boot_us() - running->begun_us) / 1'000'000};
   IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
   if (!running->refused_reason.empty()) return end_in_swarm(event.job);
   return join_same(*running);

@@ -1,4 +1,4 @@
-#include "agent/commands/fetch_report.h"
+#include "agent/work/fetch_report.h"
 
 #include <cstdio>
 
