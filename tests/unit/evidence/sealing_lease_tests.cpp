@@ -145,3 +145,22 @@ TEST_CASE("P1: a file that is written to after it was hashed is refused, and no 
   CHECK(desk.entries.empty());
   CHECK(desk.clean());
 }
+
+TEST_CASE("what was refused as it was to become an object is told by the next start, too") {
+  Desk desk;
+  MeddlingDisk disk(desk.disk);
+  std::vector const files{desk.file("1", "bytes"), desk.file("2", "others")};
+  disk.meddle = [&desk] { desk.disk.overwrite("staging/sealing/1-0", 0, "B"); };
+  Sealing failing(disk, SimulatedDisk::owner, [](std::vector<EntryDraft>) -> Result<void> {
+    return Error{Code::io, "no", {}, {}};
+  });
+  REQUIRE_FALSE(failing.seal(files));
+  auto const next = desk.disk.after_kill();
+  Sealing sealing(*next, SimulatedDisk::owner, desk.record());
+  REQUIRE(sealing.recover([](EntryId const&) { return false; }));
+  REQUIRE(desk.entries.size() == 1);
+  CHECK(next->content(object_of("others")) == "others");
+  REQUIRE(sealing.recovery().refused.size() == 1);
+  CHECK(sealing.recovery().refused[0].staged_path == files[0].staged_path);
+  CHECK(sealing.recovery().refused[0].refused->code == Code::damaged);
+}
