@@ -19,7 +19,7 @@ def two_slow_torrents(world):
         seeded = world.folder / f"seeded-{host}"
         harness.write_bytes(seeded / name / "a.eml", 900_000, name)
         torrent = peers.make_torrent(world, seeded / name, "v1", piece_size=16 << 10)
-        peer = peers.seeder(world, torrent, seeded, rate=150_000, host=host)
+        peer = peers.seeder(world, torrent, seeded, rate=100_000, host=host)
         targets += [torrent.magnet(), "--peer", peer.address]
     world.init()
     return targets
