@@ -6,6 +6,12 @@
 
 namespace impound::agent {
 
+namespace {
+
+constexpr char const* alone_first_words = "waiting while another runs alone";
+
+}  // namespace
+
 std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
   std::map<EntryId, TorrentProgress> all;
   for (auto const& [id, running] : running_) {
@@ -15,7 +21,7 @@ std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
     TorrentProgress one;
     one.hash = short_hash(running.hashes);
     if (running.metainfo) one.name = running.metainfo->name;
-    one.state = alone_first ? "waiting while another runs alone" : queued ? "waiting for its turn" : heard.state;
+    one.state = alone_first ? alone_first_words : queued ? "waiting for its turn" : heard.state;
     one.done = heard.downloaded;
     one.total = heard.total;
     one.rate = heard.rate;
@@ -42,16 +48,19 @@ void Acquisitions::show_progress() {
   if (torrents.size() == 1) return terminal_.status(lines, progress_line(*order.front(), plain_columns));
   TorrentProgress all;
   std::size_t downloading = 0;
+  std::size_t alone_first = 0;
   for (auto const& [attempt, one] : torrents) {
     all.done += one.done;
     all.total += one.total;
     all.rate += one.rate;
     all.peers += one.peers;
     if (one.state == "downloading") ++downloading;
+    if (one.state == alone_first_words) ++alone_first;
   }
-  all.name = std::to_string(torrents.size()) + " torrents, " + std::to_string(downloading) + " downloading";
   all.state = "downloading";
-  terminal_.status(lines, progress_line(all, plain_columns));
+  std::string text = std::to_string(torrents.size()) + " torrents, " + std::to_string(downloading) + " downloading";
+  if (alone_first > 0) text += ", " + std::to_string(alone_first) + " waiting while one runs alone";
+  terminal_.status(lines, text + progress_line(all, plain_columns));
 }
 
 void Acquisitions::add_missing(Running const& running, AcquisitionOutcome& outcome) {

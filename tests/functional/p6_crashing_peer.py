@@ -107,7 +107,7 @@ def test_after_a_death_two_torrents_run_alone_in_turn_and_then_together(world):
     agent.wait_for_line("1 waiting while one runs alone")
     assert agent.wait(280) == 0, agent.output()
     said = agent.output()
-    assert "2 torrents, downloading  " in said[said.rindex("waiting while"):], said  # together again
+    assert "2 torrents, 2 downloading  " in said[said.rindex("waiting while"):], said  # together again
     deaths = world.of_kind("worker.ended")
     assert len(deaths) == 1 and deaths[0]["body"]["active_jobs"] == 2, deaths
     assert [entry["body"]["state"] for entry in world.of_kind("acquisition.result")] == ["complete"] * 2
