@@ -136,6 +136,7 @@ Result<bool> Engine::take(ResumeJob const& message) {
     job->paused = false;
     job->last_progress = steady_clock::now();
     if (!job->torrent) job->started = job->last_progress;
+    for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // the pause itself ended connections
     if (!job->held) job->handle.resume();
   }
   return true;
