@@ -106,7 +106,7 @@ class Fetch {
     }
     while (!acquisitions_.idle() && !interrupt_.asked()) {
       IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
-      report_.progress(acquisitions_.progress());
+      if (report_.json()) report_.progress(acquisitions_.progress());
       worst = worse(worst, tell_outcomes());
     }
     worst = worse(worst, tell_outcomes());

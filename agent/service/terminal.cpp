@@ -85,18 +85,14 @@ void Terminal::say(std::string const& text) {
   std::fflush(stderr);
 }
 
-bool Terminal::due(std::string const& text) {
-  auto const now = std::chrono::steady_clock::now();
-  if (quiet_ || now < next_ || (!terminal_ && text == last_)) return false;
-  last_ = text;
-  next_ = now + (terminal_ ? std::chrono::seconds{1} : std::chrono::seconds{10});
-  return true;
-}
+bool Terminal::status_due() const { return !quiet_ && std::chrono::steady_clock::now() >= next_; }
 
 void Terminal::status(std::string const& text) { status({text}, text); }
 
 void Terminal::status(std::vector<std::string> const& lines, std::string const& plain) {
-  if (!due(plain)) return;
+  if (!status_due() || (!terminal_ && plain == last_)) return;
+  last_ = plain;
+  next_ = std::chrono::steady_clock::now() + (terminal_ ? std::chrono::seconds{1} : std::chrono::seconds{10});
   if (!terminal_) {
     std::fprintf(stderr, "%s\n", shown(plain, 400).c_str());
     return;

@@ -25,6 +25,8 @@ class Terminal {
   /// The same in several lines on a terminal, made for `columns()`; `plain` elsewhere. What does not fit on the screen
   /// is counted.
   void status(std::vector<std::string> const& lines, std::string const& plain);
+  /// It would be shown now: what is costly to put together can wait until then.
+  bool status_due() const;
   /// Takes the status lines away, so that what comes next starts on a clean line.
   void clear();
   /// Of a line that shall not wrap.
@@ -32,7 +34,6 @@ class Terminal {
 
  private:
   std::size_t rows() const;
-  bool due(std::string const& text);
 
   bool quiet_;
   bool terminal_;

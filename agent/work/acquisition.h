@@ -157,6 +157,7 @@ class Acquisitions {
     std::string cause{};    // the entry that named it, "" for none
     FileSelection selection{};
     std::vector<std::string> left_out{};  // of each file of the torrent: why it is not taken, "" for none
+    std::uint64_t files = 0;              // of payload, once there is metadata
     std::uint64_t wanted_bytes = 0;       // of those that are taken and not sealed yet
     std::uint64_t number = 0;             // in the order they began
     bool slot = false;                    // its payload may come

@@ -6,12 +6,6 @@
 
 namespace impound::agent {
 
-namespace {
-
-constexpr char const* alone_first_words = "waiting while another runs alone";
-
-}  // namespace
-
 std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
   std::map<EntryId, TorrentProgress> all;
   for (auto const& [id, running] : running_) {
@@ -21,13 +15,13 @@ std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
     TorrentProgress one;
     one.hash = short_hash(running.hashes);
     if (running.metainfo) one.name = running.metainfo->name;
-    one.state = alone_first ? alone_first_words : queued ? "waiting for its turn" : heard.state;
+    one.state = alone_first ? "waiting while another runs alone" : queued ? "waiting for its turn" : heard.state;
     one.done = heard.downloaded;
     one.total = heard.total;
     one.rate = heard.rate;
     one.peers = heard.peers;
     one.seeds = heard.seeds;
-    one.files = running.metainfo ? payload_files(*running.metainfo) : 0;
+    one.files = running.files;
     one.bytes = running.metainfo ? running.metainfo->total_bytes : 0;
     one.files_sealed = running.intake.files + running.sealed_before.size();
     one.metadata_after = running.metadata_after;
@@ -37,7 +31,7 @@ std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
 }
 
 void Acquisitions::show_progress() {
-  if (running_.empty()) return;
+  if (running_.empty() || !terminal_.status_due()) return;
   std::map<EntryId, TorrentProgress> const torrents = progress();
   // The busy ones first: a screen may be too low for all.
   std::vector<TorrentProgress const*> order;
@@ -48,17 +42,18 @@ void Acquisitions::show_progress() {
   if (torrents.size() == 1) return terminal_.status(lines, progress_line(*order.front(), plain_columns));
   TorrentProgress all;
   std::size_t downloading = 0;
-  std::size_t alone_first = 0;
   for (auto const& [attempt, one] : torrents) {
     all.done += one.done;
     all.total += one.total;
     all.rate += one.rate;
     all.peers += one.peers;
     if (one.state == "downloading") ++downloading;
-    if (one.state == alone_first_words) ++alone_first;
   }
   all.state = "downloading";
   std::string text = std::to_string(torrents.size()) + " torrents, " + std::to_string(downloading) + " downloading";
+  auto const alone_first = std::count_if(running_.begin(), running_.end(), [](auto const& running) {
+    return running.second.lane.revival.waits(running.first);
+  });
   if (alone_first > 0) text += ", " + std::to_string(alone_first) + " waiting while one runs alone";
   terminal_.status(lines, text + progress_line(all, plain_columns));
 }

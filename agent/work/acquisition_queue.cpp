@@ -29,6 +29,7 @@ std::uint64_t Acquisitions::files_left_out(Running const& running) {
 }
 
 void Acquisitions::count_wanted(Running& running) {
+  running.files = payload_files(*running.metainfo);
   running.wanted_bytes = 0;
   for (std::size_t i = 0; i < running.metainfo->files.size(); ++i)
     if (!running.metainfo->files[i].pad && running.left_out[i].empty() && !is_sealed(running, i))
