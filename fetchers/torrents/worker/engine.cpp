@@ -106,7 +106,7 @@ Result<bool> Engine::take(ChooseFiles const& message) {
   job->chosen = true;
   if (std::exchange(job->keeps_few, false)) job->handle.set_max_connections(job_connections_max);
   job->last_progress = steady_clock::now();
-  for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // those of the wait say nothing
+  job->forgive_peers();  // of the wait
   std::erase_if(job->files, [&](WantedFile const& file) { return !message.wanted[file.index]; });
   if (!job->held) put_choice(*job);
   return true;
@@ -136,7 +136,7 @@ Result<bool> Engine::take(ResumeJob const& message) {
     job->paused = false;
     job->last_progress = steady_clock::now();
     if (!job->torrent) job->started = job->last_progress;
-    for (auto& [endpoint, peer] : job->peers) peer.failures = 0;  // the pause itself ended connections
+    job->forgive_peers();  // the pause itself ended connections
     if (!job->held) job->handle.resume();
   }
   return true;

@@ -142,9 +142,7 @@ Result<void> Engine::take_status(lt::torrent_status const& status) {
   if (marker != job->last_marker) {
     job->last_marker = marker;
     job->last_progress = steady_clock::now();
-    if (job->downloaded.total() > 0) {
-      for (auto& [endpoint, peer] : job->peers) peer.failures = 0;
-    }
+    if (job->downloaded.total() > 0) job->forgive_peers();
   }
   if (line_.unsent_bytes() > progress_queue_bytes_max) return ok();
   auto const number = [](auto value) { return static_cast<std::uint64_t>(std::max<decltype(value)>(value, 0)); };

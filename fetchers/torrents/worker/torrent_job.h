@@ -85,6 +85,11 @@ struct TorrentJob {
   std::optional<std::variant<Done, Failed>> ending;  // decided; told when libtorrent has let go
   bool removed = false;                              // libtorrent has
   bool counted = false;                              // and what it sent until then was counted
+
+  /// What failed until now says nothing of what comes.
+  void forgive_peers() {
+    for (auto& [endpoint, peer] : peers) peer.failures = 0;
+  }
 };
 
 // A torrent with a huge swarm would else leave none of the session's connections to the others; while it waits, the few
