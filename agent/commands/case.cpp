@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "agent/commands/command.h"
+#include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/past.h"
@@ -201,7 +202,7 @@ Result<void> list(CaseCommand const& asked, Invocation& invocation) {
                {"assigned", state.assigned}};
       if (!state.title.empty()) one["title"] = state.title;
       if (!state.authority.empty()) one["authority"] = state.authority;
-      std::printf("%s\n", one.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      print_json(one);
       continue;
     }
     std::printf("%-20s %-8s %-5s %6llu entries %6llu exhibits %4llu assigned  %s\n", name.c_str(), word(state),

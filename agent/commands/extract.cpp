@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "fetchers/references/scanner.h"
 
@@ -28,9 +29,7 @@ struct ExtractOptions {
 
 void print(fetchers::Reference reference, std::size_t base, std::string const& file, bool json) {
   reference.offset += base;
-  std::string const line = json
-                               ? fetchers::to_json(reference, file).dump(-1, ' ', false, Json::error_handler_t::replace)
-                               : shown(reference.canonical, 4000);
+  std::string const line = json ? json_line(fetchers::to_json(reference, file)) : shown(reference.canonical, 4000);
   std::printf("%s\n", line.c_str());
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/commands/command.h"
+#include "agent/service/json_line.h"
 #include "agent/work/keys.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
@@ -43,7 +44,7 @@ Result<void> show(KeyCommand const& asked, Invocation& invocation) {
     if (asked.json) {
       Json json{{"vkey", span.vkey}, {"from_entry", span.from}, {"utc", span.since}, {"current", current}};
       if (!current) json["retired_at_entry"] = spans[i + 1].from;
-      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+      print_json(json);
       continue;
     }
     std::string const end = current ? "signs now" : "retired at entry " + std::to_string(spans[i + 1].from);

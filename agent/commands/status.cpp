@@ -5,6 +5,7 @@
 #include <set>
 
 #include "agent/commands/command.h"
+#include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "agent/work/authorities.h"
 #include "agent/work/past.h"
@@ -198,7 +199,7 @@ Result<void> run(bool json, Invocation& invocation) {
   }));
   Json const status = to_json(standing, reading);
   if (json)
-    std::printf("%s\n", status.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    print_json(status);
   else
     print(status);
   return ok();

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "agent/commands/command.h"
+#include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/past.h"
@@ -58,10 +59,6 @@ Result<NoteKey> given_key(std::string const& vkey) {
   if (!key) return Error{Code::usage, "this is no vkey", vkey, vkey_hint};
   return key;
 }
-
-std::string json_line(Json const& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-void print_json(Json const& json) { std::printf("%s\n", json_line(json).c_str()); }
 
 /// What both kinds of verification end with; `held` is what an OK says.
 void print_findings(Verdict const& verdict, char const* held) {

@@ -69,14 +69,14 @@ std::vector<fetchers::ByteRange> Acquisitions::verified_of(Running const& runnin
 /// then nothing is said of its bytes, of which some were the torrent's.
 Json Acquisitions::part_of(Running const& running, fetchers::PartCheck const& check, std::uint64_t file,
                            std::string const& exhibit, Sha256 const& digest) {
+  Json part{{"exhibit", exhibit}, {"sha256", hex(digest)}};
+  if (check.layer_size(file) > 0 && layer_of(running, check, file).empty()) return part;
   Json ranges = Json::array();
   std::uint64_t bytes = 0;
   for (fetchers::ByteRange const& range : verified_of(running, check, file)) {
     ranges.push_back({range.from, range.to});
     bytes += range.to - range.from;
   }
-  Json part{{"exhibit", exhibit}, {"sha256", hex(digest)}};
-  if (check.layer_size(file) > 0 && layer_of(running, check, file).empty()) return part;
   part["verified_bytes"] = bytes;
   part["verified"] = std::move(ranges);
   return part;

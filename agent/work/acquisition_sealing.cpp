@@ -1,6 +1,7 @@
 // The second half of an acquisition: payload into the vault, the file list, the result. See acquisition.h.
 #include <algorithm>
 
+#include "agent/service/json_line.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
 #include "evidence/formats/hex.h"
@@ -40,7 +41,7 @@ Json link_line(fetchers::TorrentFile const& link, std::uint64_t index, std::stri
   return one;
 }
 
-std::string text_of_line(Json const& line) { return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string text_of_line(Json const& line) { return json_line(line) + "\n"; }
 
 }  // namespace
 
@@ -53,7 +54,7 @@ Json Acquisitions::tried_json(Running const& running) {
     if (std::find(asked.begin(), asked.end(), one.url) == asked.end()) continue;
     Json row{{"url", shown(one.url, 1000)}, {"answers", one.answers}, {"failures", one.failures}, {"peers", one.peers}};
     if (!one.last.empty()) row["last"] = shown(one.last, 200);
-    bytes += row.dump(-1, ' ', false, Json::error_handler_t::replace).size();
+    bytes += json_line(row).size();
     if (trackers.size() == entry_list_max || bytes > tried_bytes_max) break;
     trackers.push_back(std::move(row));
   }

@@ -2,7 +2,9 @@
 
 #include <cstdio>
 
+#include "agent/service/json_line.h"
 #include "agent/work/outcome_text.h"
+#include "agent/work/past.h"
 
 namespace impound::agent {
 
@@ -12,13 +14,8 @@ constexpr std::chrono::seconds progress_every{2};
 constexpr std::size_t missing_lines_max = 5;
 
 void print(Json const& event) {
-  std::printf("%s\n", event.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  print_json(event);
   std::fflush(stdout);
-}
-
-void add_hash(Json& event, InfoHashes const& hashes) {
-  if (hashes.v1) event["btih"] = hex(*hashes.v1);
-  if (hashes.v2) event["btmh"] = hex(*hashes.v2);
 }
 
 Json json_of(AcquisitionOutcome const& outcome) {
@@ -39,7 +36,7 @@ Json json_of(AcquisitionOutcome const& outcome) {
              {"detail", outcome.detail},
              {"missing", std::move(missing)},
              {"missing_more", outcome.missing_more}};
-  add_hash(event, outcome.hashes);
+  add_hashes(event, outcome.hashes);
   return event;
 }
 
@@ -48,19 +45,19 @@ Json json_of(AcquisitionOutcome const& outcome) {
 void FetchReport::held(InfoHashes const& hashes, EntryId const& result) {
   if (!json_) return;
   Json event{{"event", "held"}, {"result", result.text()}};
-  add_hash(event, hashes);
+  add_hashes(event, hashes);
   print(event);
 }
 
 void FetchReport::going_on(InfoHashes const& hashes) {
   if (!json_) return;
   Json event{{"event", "going_on"}};
-  add_hash(event, hashes);
+  add_hashes(event, hashes);
   print(event);
 }
 
 void FetchReport::metadata(EntryId const& attempt, TorrentProgress const& torrent) {
-  if (torrent.files == 0 || !named_.emplace(attempt, true).second) return;
+  if (torrent.files == 0 || !named_.insert(attempt).second) return;
   Json event{{"event", "metadata"},
              {"attempt", attempt.text()},
              {"name", torrent.name},
@@ -71,7 +68,6 @@ void FetchReport::metadata(EntryId const& attempt, TorrentProgress const& torren
 }
 
 void FetchReport::progress(std::map<EntryId, TorrentProgress> const& torrents) {
-  if (!json_) return;
   for (auto const& [attempt, torrent] : torrents) metadata(attempt, torrent);
   auto const now = std::chrono::steady_clock::now();
   if (now < next_) return;
@@ -87,7 +83,7 @@ void FetchReport::progress(std::map<EntryId, TorrentProgress> const& torrents) {
                      {"seeds", torrent.seeds},
                      {"files", torrent.files},
                      {"files_sealed", torrent.files_sealed}};
-    std::string text = event.dump();
+    std::string text = json_line(event);
     if (std::string& told = told_[attempt]; told != text) {
       print(event);
       told = std::move(text);

@@ -1,11 +1,14 @@
 // What `fetch` says on stdout: lines for a person, or with --json one object a line whose keys stay.
 //
-//     {"event":"held", "btih"|"btmh", "result"}                   nothing to do: the entry that completed it earlier
-//     {"event":"going_on", "btih"|"btmh"}                         an attempt of an earlier run is taken up
+//     {"event":"held", "info_hash_v1"|"info_hash_v2", "result"}                   nothing to do: the entry that
+//     completed it earlier
+//     {"event":"going_on", "info_hash_v1"|"info_hash_v2"}                         an attempt of an earlier run is taken
+//     up
 //     {"event":"metadata", "attempt", "name", "files", "bytes", "after_s"}   after_s: where peers gave it
 //     {"event":"progress", "attempt", "state", "done", "total", "rate", "peers", "seeds", "files", "files_sealed"}
 //                                                                 bytes; at most every two seconds, when it changed
-//     {"event":"result", "attempt", "result", "state", "btih"|"btmh", "name", "files", "files_sealed", "bytes_sealed",
+//     {"event":"result", "attempt", "result", "state", "info_hash_v1"|"info_hash_v2", "name", "files", "files_sealed",
+//     "bytes_sealed",
 //      "files_left_out", "uploaded_payload_bytes", "reason", "detail", "missing":[{"path","size","verified_bytes"}],
 //      "missing_more"}                                            as in the log's acquisition.result
 //     {"event":"timestamp", "text"}   {"event":"next", "command"}
@@ -15,6 +18,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 
 #include "agent/work/acquisition.h"
@@ -28,7 +32,7 @@ class FetchReport {
   bool json() const { return json_; }
   void held(InfoHashes const& hashes, EntryId const& result);
   void going_on(InfoHashes const& hashes);
-  /// Says of it what is new. Nothing to a person, who is shown it on the terminal.
+  /// With json(): what is new of them. A person is shown it on the terminal.
   void progress(std::map<EntryId, TorrentProgress> const& torrents);
   void outcome(AcquisitionOutcome const& outcome);
   void timestamp(std::string const& text);
@@ -39,7 +43,7 @@ class FetchReport {
 
   bool json_;
   std::map<EntryId, std::string> told_;  // of each attempt: its last progress, "" before any
-  std::map<EntryId, bool> named_;
+  std::set<EntryId> named_;              // whose metadata was told
   std::chrono::steady_clock::time_point next_{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "agent/work/past.h"
 
@@ -25,7 +26,7 @@ Json listed(std::vector<std::string> const& texts) {
   std::size_t bytes = 0;
   for (std::string const& text : texts) {
     std::string const one = as_listed(text);
-    bytes += Json(one).dump(-1, ' ', false, Json::error_handler_t::replace).size();  // with what JSON escapes
+    bytes += json_line(one).size();  // with what JSON escapes
     if (list.size() == entry_list_max || bytes > listed_bytes_max) break;
     list.push_back(one);
   }

@@ -50,7 +50,6 @@ class LateDisk final : public PassingDisk {
       disk_.overwrite("staging/sealing/1-0", 0, "ALPHA");
     return ok();
   }
-  std::size_t modes_set() const { return modes_set_; }
 
  private:
   SimulatedDisk& disk_;
