@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   ProgramLine program;
   Invocation invocation{clock, randomness, interrupt};
   for (auto* add : {add_init, add_fetch, add_watch, add_extract, add_status, add_log, add_show, add_note, add_export,
-                    add_verify, add_import, add_checkout, add_key, add_case, add_timestamp})
+                    add_verify, add_import, add_checkout, add_key, add_case, add_timestamp, add_jobs, add_reindex})
     add(program, invocation);
   ProgramLine::Parsed const line = program.parse(argc, argv);
   if (!line.run) {

@@ -21,6 +21,7 @@ constexpr auto all_kinds = std::to_array<std::string_view>({
     "acquisition.metadata",
     "acquisition.result",
     "acquisition.resumed",
+    "acquisition.stalled",
     "agent.recovered",
     "agent.started",
     "agent.stopped",

@@ -15,6 +15,7 @@ constexpr auto blankable = std::to_array<std::string_view>({
     "acquisition.metadata",
     "acquisition.result",
     "acquisition.resumed",
+    "acquisition.stalled",
     "alert.raised",
     "availability.changed",
     "availability.checked",

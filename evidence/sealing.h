@@ -67,6 +67,13 @@ struct ToSeal {
   std::shared_ptr<HashedFile> hashed{};  // taken over, and of use only if it is the file at staged_path
 };
 
+/// An object that an entry names already.
+struct PresentObject {
+  Sha256 sha256{};
+  std::uint64_t size = 0;
+  EntryDraft exhibit;  // exhibit.sealed with its id set; `sha256`, `size` and further digests are added to its body
+};
+
 struct SealedFile {
   std::string staged_path;
   std::optional<Sha256> sha256{};
@@ -107,6 +114,10 @@ class Sealing {
 
   /// Bytes the agent holds itself: a .torrent, a file list, settings.
   Result<SealedFile> seal_bytes(Bytes bytes, EntryDraft exhibit);
+
+  /// Objects that are there already, as exhibits of another origin: each is hashed again, and refused when it is not
+  /// there or has other bytes. In the order given; the entries are one group.
+  Result<std::vector<SealedFile>> seal_present(std::span<PresentObject const> objects);
 
   /// At start, before anything is sealed: carries every plan on. `already_logged` says whether the log has that
   /// exhibit. Gives the number of entries recorded.

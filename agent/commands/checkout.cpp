@@ -6,6 +6,8 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/handed_out.h"
+#include "agent/work/holder.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
@@ -47,6 +49,7 @@ std::string own_name(Sha256 const& digest, std::string_view role) {
   if (role == "torrent" || role == "torrent_file") return name + ".torrent";
   if (role == "info_dict") return name + ".info";
   if (role == "file_list") return name + ".jsonl";
+  if (role == "swarm_record") return name + ".cbor-seq";
   if (role == "settings") return name + ".toml";
   return name;
 }
@@ -188,22 +191,20 @@ Result<Order> judge(CheckoutOptions const& options, CommonOptions const& common)
 }
 
 /// Bytes copied.
-Result<std::uint64_t> copy_out(Order const& order, Subject const& subject, Session& session, Invocation& invocation) {
+Result<std::uint64_t> copy_out(Order const& order, Subject const& subject, LinuxDisk& vault, Invocation& invocation,
+                               std::function<Result<void>(CopyOrder const& made)> const& log_it) {
   Terminal terminal{invocation.common.quiet};
   IMPOUND_TRY(copy, WorkingCopy::begin(order.folder));
   std::uint64_t bytes = 0;
   IMPOUND_CHECK(copy.copy(
-      session.vault().disk(), subject.files, [&] { return invocation.interrupt.asked(); },
+      vault, subject.files, [&] { return invocation.interrupt.asked(); },
       [&](std::size_t files, std::uint64_t so_far) {
         bytes = so_far;
         terminal.status("copying  " + std::to_string(files) + " of " + std::to_string(subject.files.size()) +
                         " files, " + bytes_text(so_far));
       }));
   terminal.clear();
-  Json body{{"subject", subject.id.text()}, {"files", subject.files.size()}, {"bytes", json_number(bytes)}};
-  add_path(body, "to", order.folder);
-  IMPOUND_CHECK(session.recorder().record(
-      evidence::EntryDraft{"copy.made", std::move(body), subject.case_name, {}, {}, who(order.settings), {}}));
+  IMPOUND_CHECK(log_it({subject.id.text(), order.folder, subject.files.size(), bytes}));
   // Beyond this line the copy is logged, and stays.
   copy.keep();
   if (subject.erased > 0) terminal.say(std::to_string(subject.erased) + " file(s) of it were erased by order");
@@ -212,18 +213,41 @@ Result<std::uint64_t> copy_out(Order const& order, Subject const& subject, Sessi
   return bytes;
 }
 
+/// Beside the process that holds the vault, which is known to answer before anything is copied, and logs the copy.
+Result<std::uint64_t> copy_beside_holder(Order const& order, Subject const& subject, Error const& held,
+                                         Invocation& invocation) {
+  IMPOUND_TRY(line, reach_holder(order.settings, {"checkout", invocation.common.quiet}, held));
+  IMPOUND_TRY(reading, VaultReading::open(order.settings));
+  return copy_out(order, subject, reading.vault->disk(), invocation, [&](CopyOrder const& made) -> Result<void> {
+    IMPOUND_CHECK(line.send(made));
+    Terminal terminal{invocation.common.quiet};
+    IMPOUND_CHECK(line.finish(terminal, -1));
+    return ok();
+  });
+}
+
 Result<void> run(CheckoutOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(order, judge(options, invocation.common));
   IMPOUND_TRY(subject, subject_of(options, order.wanted, order.settings));
   // The entry about the copy needs the vault's holder; opened first, so that no copy is made that nobody logs.
   auto session = Session::open(order.settings, "checkout", invocation.clock, invocation.randomness);
-  if (!session) return with_init_hint(std::move(session).error(), order.settings);
-  auto bytes = copy_out(order, subject, *session.value(), invocation);
-  if (!bytes) {
-    (void)session.value()->close(bytes.error().code == Code::cancelled ? "signal" : "error");
-    return std::move(bytes).error();
+  Result<std::uint64_t> bytes{0};
+  if (session) {
+    bytes = copy_out(
+        order, subject, session.value()->vault().disk(), invocation, [&](CopyOrder const& made) -> Result<void> {
+          IMPOUND_CHECK(session.value()->recorder().record(copied(made, subject.case_name, who(order.settings))));
+          return ok();
+        });
+    auto const closed = session.value()->close(bytes                                   ? "done"
+                                               : bytes.error().code == Code::cancelled ? "signal"
+                                                                                       : "error");
+    if (bytes) IMPOUND_CHECK(closed);
+  } else if (session.error().code == Code::held) {
+    bytes = copy_beside_holder(order, subject, session.error(), invocation);
+  } else {
+    return with_init_hint(std::move(session).error(), order.settings);
   }
-  IMPOUND_CHECK(session.value()->close("done"));
+  if (!bytes) return std::move(bytes).error();
   std::printf("copied  %zu files, %s\nto      %s\n", subject.files.size(), bytes_text(bytes.value()).c_str(),
               shown(order.folder, 1000).c_str());
   return ok();

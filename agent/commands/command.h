@@ -33,6 +33,8 @@ void add_status(ProgramLine& program, Invocation& invocation);
 void add_log(ProgramLine& program, Invocation& invocation);
 void add_show(ProgramLine& program, Invocation& invocation);
 void add_note(ProgramLine& program, Invocation& invocation);
+void add_jobs(ProgramLine& program, Invocation& invocation);
+void add_reindex(ProgramLine& program, Invocation& invocation);
 void add_timestamp(ProgramLine& program, Invocation& invocation);
 void add_export(ProgramLine& program, Invocation& invocation);
 void add_verify(ProgramLine& program, Invocation& invocation);

@@ -8,6 +8,8 @@
 #include "agent/service/terminal.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
+#include "agent/work/handed_out.h"
+#include "agent/work/holder.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/places.h"
 #include "agent/work/reading.h"
@@ -58,10 +60,15 @@ class Output {
       return from_errno(errno, "cannot write", "stdout");
     return ok();
   }
-  Result<void> finish() {
+  /// Durable, and not in its place yet: that follows its entry in the log.
+  Result<void> settle() {
     if (!folder_) return ok();
     IMPOUND_CHECK(file_.sync());
     file_.reset();
+    return ok();
+  }
+  Result<void> put_in_place() {
+    if (!folder_) return ok();
     IMPOUND_CHECK(folder_->rename(name_ + ".part", name_, Replace::no));
     return folder_->sync_folder("");
   }
@@ -109,6 +116,39 @@ Result<std::uint64_t> write_entries(ExportOptions const& options, VaultReading& 
   return entries;
 }
 
+/// Written whole, or not at all, beside its place: how many entries.
+Result<std::uint64_t> write_out(ExportOptions const& options, Settings const& settings, Output& output) {
+  IMPOUND_TRY(reading, VaultReading::open(settings));
+  IMPOUND_CHECK(output.begin());
+  auto entries = write_entries(options, reading, output);
+  if (entries) {
+    if (auto settled = output.settle(); !settled) entries = std::move(settled).error();
+  }
+  if (!entries) output.give_up();
+  return entries;
+}
+
+/// What is in the log gets its place; what is not leaves no file.
+Result<void> placed(Output& output, Result<void> logged) {
+  if (logged) return output.put_in_place();
+  output.give_up();
+  return logged;
+}
+
+/// Another process holds the vault: it is known to answer before anything is written, and logs the export.
+Result<void> export_beside_holder(ExportOptions const& options, Settings const& settings, Output& output,
+                                  Error const& held, Invocation& invocation) {
+  int const interrupt = invocation.interrupt.descriptor();
+  Ordering const ordering{"export", invocation.common.quiet, false, interrupt};
+  Terminal terminal{invocation.common.quiet};
+  IMPOUND_TRY(line, reach_holder(settings, ordering, held));
+  IMPOUND_TRY(entries, write_out(options, settings, output));
+  Result<void> logged = line.send(ExportOrder{options.log, options.case_name, output.digest(), entries, output.size()});
+  if (logged)
+    if (auto const done = line.finish(terminal, -1); !done) logged = done.error();
+  return placed(output, std::move(logged));
+}
+
 Result<void> run(ExportOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(settings, effective_settings(invocation.common));
   IMPOUND_TRY(policy, address_policy(settings.allow_net));
@@ -117,6 +157,8 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(output, Output::at(options.output));
   // The entry about the export needs the vault's holder; opened first, so that nothing is written that nobody logs.
   auto session = Session::open(settings, "export", invocation.clock, invocation.randomness);
+  if (!session && session.error().code == Code::held)
+    return export_beside_holder(options, settings, output, session.error(), invocation);
   if (!session) return with_init_hint(std::move(session).error(), settings);
   bool cut = false;
   if (Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes}; anchoring.configured()) {
@@ -130,25 +172,11 @@ Result<void> run(ExportOptions const& options, Invocation& invocation) {
     IMPOUND_CHECK(session.value()->close("signal"));
     return Error{Code::cancelled, "interrupted before anything was exported", options.output, {}};
   }
-  IMPOUND_TRY(reading, VaultReading::open(settings));
-  IMPOUND_CHECK(output.begin());
-  auto entries = write_entries(options, reading, output);
-  if (entries) {
-    if (auto finished = output.finish(); !finished) entries = std::move(finished).error();
-  }
-  if (!entries) {
-    output.give_up();
-    return std::move(entries).error();
-  }
-  std::optional<CaseName> const case_name = CaseName::parse(options.case_name);
-  IMPOUND_CHECK(session.value()->recorder().record(evidence::EntryDraft{
-      "export.created",
-      {{"format", options.log}, {"entries", entries.value()}, {"sha256", output.digest()}, {"size", output.size()}},
-      case_name,
-      {},
-      {},
-      who(settings),
-      {}}));
+  IMPOUND_TRY(entries, write_out(options, settings, output));
+  ExportOrder const made{options.log, options.case_name, output.digest(), entries, output.size()};
+  auto const entry =
+      session.value()->recorder().record(exported(made, CaseName::parse(options.case_name), who(settings)));
+  IMPOUND_CHECK(placed(output, entry ? ok() : Result<void>{entry.error()}));
   return session.value()->close("done");
 }
 

@@ -1,5 +1,7 @@
 // impound extract: references found in files or standard input, one a line. Needs no vault and no key.
-// Gap: it scans in this process; under the reader's sandbox it belongs once there is one.
+//
+// It scans in this process, in the reader's sandbox: what was named can be read, and nothing else can be opened,
+// written or dialled by whoever a file would take it over for.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,15 +13,15 @@
 #include "agent/commands/command.h"
 #include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
-#include "fetchers/references/scanner.h"
+#include "evidence/system/descriptor.h"
+#include "evidence/system/sandbox.h"
+#include "fetchers/references/scan_in_parts.h"
 
 namespace impound::agent {
 
 namespace {
 
-// A reference is at most about 16 KiB long, so an overlap of 64 KiB shows each one whole in some chunk.
-constexpr std::size_t chunk_bytes = 4 * 1024 * 1024;
-constexpr std::size_t overlap_bytes = 64 * 1024;
+constexpr std::size_t block_bytes = 1u << 20;
 
 struct ExtractOptions {
   std::vector<std::string> files;
@@ -27,58 +29,38 @@ struct ExtractOptions {
   bool json = false;
 };
 
-void print(fetchers::Reference reference, std::size_t base, std::string const& file, bool json) {
-  reference.offset += base;
+/// One thing to go through: what can be named to the sandbox is opened in it, a pipe or a device before.
+struct Input {
+  std::string path;
+  bool folder = false;
+  Descriptor opened{};
+};
+
+void print(fetchers::Reference const& reference, std::string const& file, bool json) {
   std::string const line = json ? json_line(fetchers::to_json(reference, file)) : shown(reference.canonical, 4000);
   std::printf("%s\n", line.c_str());
 }
 
 Result<void> scan_descriptor(int descriptor, std::string const& file, bool json) {
-  std::string buffer;
-  std::size_t base = 0;   // of the buffer's first byte in the input
-  std::size_t begin = 0;  // references that start before it in the buffer were told with the chunk before
-  bool at_end = false;
-  while (!at_end) {
-    std::size_t const had = buffer.size();
-    buffer.resize(overlap_bytes + chunk_bytes);
-    std::size_t filled = had;
-    while (filled < buffer.size()) {
-      ssize_t const count = ::read(descriptor, buffer.data() + filled, buffer.size() - filled);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return from_errno(errno, "cannot read", file);
-      if (count == 0) {
-        at_end = true;
-        break;
-      }
-      filled += static_cast<std::size_t>(count);
-    }
-    buffer.resize(filled);
-    std::size_t const end =
-        at_end ? filled : filled - overlap_bytes;  // what starts behind it belongs to the next chunk
-    fetchers::ScanLimits limits;
-    limits.references_max = 1'000'000;
-    std::size_t told_until = begin;
-    for (fetchers::Reference const& reference : fetchers::scan(buffer, limits)) {
-      if (reference.offset < begin || reference.offset >= end) continue;
-      print(reference, base, file, json);
-      told_until = std::max(told_until, reference.offset + reference.length);
-    }
-    if (at_end) break;
-    // One overlap's worth before the cut is kept as well, so that a label in front of a bare hash stays in sight.
-    std::size_t const keep_from = end > overlap_bytes ? end - overlap_bytes : 0;
-    begin = std::max(end, told_until) - keep_from;
-    base += keep_from;
-    buffer.erase(0, keep_from);
+  fetchers::ScanLimits limits;
+  limits.references_max = 1'000'000;
+  fetchers::ScanInParts scanner{limits, [&](fetchers::Reference const& one) { print(one, file, json); }};
+  std::string block(block_bytes, '\0');
+  while (true) {
+    ssize_t const count = ::read(descriptor, block.data(), block.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return from_errno(errno, "cannot read", file);
+    if (count == 0) break;
+    scanner.write(std::string_view{block}.substr(0, static_cast<std::size_t>(count)));
   }
+  scanner.finish();
   return ok();
 }
 
 Result<void> scan_file(std::string const& path, bool json) {
-  int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (descriptor < 0) return from_errno(errno, "cannot open", path);
-  auto const said = scan_descriptor(descriptor, path, json);
-  ::close(descriptor);
-  return said;
+  Descriptor const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+  if (!file) return from_errno(errno, "cannot open", path);
+  return scan_descriptor(file.number(), path, json);
 }
 
 ExitCode scan_folder(std::string const& folder, bool json) {
@@ -94,21 +76,47 @@ ExitCode scan_folder(std::string const& folder, bool json) {
   return worst;
 }
 
-ExitCode run(ExtractOptions const& options) {
-  ExitCode worst = ExitCode::done;
-  std::vector<std::string> files = options.files;
-  if (files.empty()) files.push_back("-");
-  for (std::string const& file : files) {
-    struct stat found {};
-    bool const folder = file != "-" && ::stat(file.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
-    if (folder && !options.recursive) {
-      worst = worse(worst, tell(Error{Code::usage, "this is a folder", file, "Give -r to go through it"}));
-    } else if (folder) {
-      worst = worse(worst, scan_folder(file, options.json));
-    } else {
-      auto const done = file == "-" ? scan_descriptor(STDIN_FILENO, "-", options.json) : scan_file(file, options.json);
-      if (!done) worst = worse(worst, tell(done.error()));
+Result<std::vector<Input>> inputs(ExtractOptions const& options) {
+  std::vector<Input> all;
+  for (std::string const& path : options.files.empty() ? std::vector<std::string>{"-"} : options.files) {
+    struct stat facts {};
+    Input input{path};
+    bool const there = path != "-" && ::stat(path.c_str(), &facts) == 0;
+    input.folder = there && S_ISDIR(facts.st_mode);
+    if (there && !input.folder && !S_ISREG(facts.st_mode)) {
+      input.opened = Descriptor{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+      if (!input.opened) return from_errno(errno, "cannot open", path);
     }
+    all.push_back(std::move(input));
+  }
+  return all;
+}
+
+Result<int> enter_sandbox_for(std::vector<Input> const& all) {
+  SandboxRights rights;
+  rights.reads_as_root = true;
+  for (Input const& input : all)
+    if (!input.opened && input.path != "-") rights.readable.push_back(input.path);
+  return enter_sandbox(rights);
+}
+
+Result<void> scan_input(Input const& input, bool json) {
+  if (input.path == "-") return scan_descriptor(STDIN_FILENO, "-", json);
+  return input.opened ? scan_descriptor(input.opened.number(), input.path, json) : scan_file(input.path, json);
+}
+
+ExitCode run(ExtractOptions const& options) {
+  auto const all = inputs(options);
+  if (!all) return tell(all.error());
+  if (auto const confined = enter_sandbox_for(all.value()); !confined) return tell(confined.error());
+  ExitCode worst = ExitCode::done;
+  for (Input const& input : all.value()) {
+    if (input.folder && !options.recursive)
+      worst = worse(worst, tell(Error{Code::usage, "this is a folder", input.path, "Give -r to go through it"}));
+    else if (input.folder)
+      worst = worse(worst, scan_folder(input.path, options.json));
+    else if (auto const done = scan_input(input, options.json); !done)
+      worst = worse(worst, tell(done.error()));
   }
   return worst;
 }

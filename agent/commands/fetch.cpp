@@ -1,4 +1,8 @@
 // impound fetch: acquires what is named on the command line, now, and says what it sealed.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
 #include <memory>
 
 #include "agent/commands/command.h"
@@ -7,11 +11,14 @@
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
 #include "agent/work/capture.h"
-#include "agent/work/fetch_report.h"
+#include "agent/work/fetch_talk.h"
+#include "agent/work/fetch_targets.h"
+#include "agent/work/holder.h"
 #include "agent/work/interrupt.h"
-#include "agent/work/outcome_text.h"
+#include "agent/work/orders.h"
 #include "agent/work/session.h"
 #include "agent/work/target.h"
+#include "agent/work/url_targets.h"
 
 namespace impound::agent {
 
@@ -74,45 +81,57 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
 
 class Fetch {
  public:
-  Fetch(FetchOptions const& options, Order const& order, Session& session, Invocation& invocation, Terminal& terminal)
+  Fetch(FetchOptions const& options, Order const& order, Session& session, Invocation& invocation, Terminal& terminal,
+        ControlSocket& socket)
       : options_(options),
         order_(order),
         session_(session),
         interrupt_(invocation.interrupt),
         terminal_(terminal),
-        report_(options.json),
+        talk_(options.json,
+              {[&terminal](std::string const& text) { terminal.say(text); }, print,
+               [this](Error const& error) { worst_ = worse(worst_, tell(error)); }},
+              order.settings.vault),
         clients_(invocation.clock, order.policy, order.settings.user_agent, order.routes),
         captures_(session, order.settings, clients_, [this] { return interrupt_.asked(); }),
+        reader_(session, terminal),
+        urls_(session, order.settings, captures_, reader_,
+              [&terminal](std::string const& text) { terminal.say(text); }),
         acquisitions_(session, order.settings, order.policy, order.routes, terminal),
-        anchoring_(session, order.settings, order.authorities, order.policy, order.routes) {}
+        targets_(
+            acquisitions_, urls_, talk_,
+            {{who(order.settings), order.case_name}, options.peers, options.metadata_only, order.timeout},
+            order.settings.dht && !order.routes.default_route().proxy,
+            [this](UrlTargets::Page const& page) { return wants(page); }, [this] { return interrupt_.asked(); }),
+        anchoring_(session, order.settings, order.authorities, order.policy, order.routes),
+        socket_(socket),
+        orders_(socket, session, order.settings, order.routes, captures_, reader_, acquisitions_, anchoring_,
+                [this] { return interrupt_.asked(); }) {}
 
   Result<ExitCode> run() {
-    ExitCode worst = ExitCode::done;
     bool all_begun = true;
     for (Target const& target : order_.targets) {
       if (interrupt_.asked()) {
         all_begun = false;
         break;
       }
-      IMPOUND_TRY(torrent, torrent_of(target));
-      if (!torrent) {
-        worst = ExitCode::failed;
-      } else {
-        auto const begun = begin(std::move(*torrent));
-        // Its open attempt took a route that is gone, or the like: the other targets are taken all the same.
-        if (!begun && (begun.error().code != Code::usage || order_.targets.size() == 1)) return begun.error();
-        worst = worse(worst, begun ? begun.value() : tell(begun.error()));
-      }
+      auto const begun = targets_.begin(target);
+      if (begun) continue;
+      // Its open attempt took a route that is gone, or the like: the other targets are taken all the same.
+      bool const alone = begun.error().code == Code::usage && order_.targets.size() == 1;
+      if (alone || of_the_log(begun.error())) return begun.error();
+      talk_.fail(begun.error());
     }
-    while (!acquisitions_.idle() && !interrupt_.asked()) {
-      IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{1000}, interrupt_.descriptor()));
-      if (report_.json()) report_.progress(acquisitions_.progress());
-      worst = worse(worst, tell_outcomes());
+    while ((!acquisitions_.idle() || orders_.waited_for()) && !interrupt_.asked()) {
+      IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{500}, socket_.descriptor()));
+      IMPOUND_CHECK(orders_.work());
+      talk_.progress(acquisitions_.progress());
+      tell_outcomes();
     }
-    worst = worse(worst, tell_outcomes());
-    if (acquisitions_.idle() && all_begun && !capture_cut_) {
+    tell_outcomes();
+    if (acquisitions_.idle() && all_begun && !targets_.cut()) {
       tell_timestamp();
-      return interrupt_.asked() ? ExitCode::interrupted : worst;
+      return interrupt_.asked() ? ExitCode::interrupted : worst_;
     }
     acquisitions_.interrupt();
     terminal_.say("interrupted; what is there stays in staging, and the same command goes on from it");
@@ -120,85 +139,34 @@ class Fetch {
   }
 
  private:
-  /// A .torrent's URL is captured first, like everything that comes over HTTP. Nothing when it could not be had.
-  Result<std::optional<TorrentTarget>> torrent_of(Target const& target) {
-    if (auto const* torrent = std::get_if<TorrentTarget>(&target)) return std::optional{*torrent};
-    fetchers::Url const& url = std::get<UrlTarget>(target).url;
-    CaptureOrder order{.url = url, .case_name = order_.case_name, .by = who(order_.settings)};
-    IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
-    if (!captured.usable && interrupt_.asked()) {
-      capture_cut_ = true;
-      return std::optional<TorrentTarget>{};
-    }
-    if (!captured.usable) {
-      tell(Error{Code::unreachable, "the URL gave nothing to acquire: " + captured.problem, url.text(), {}});
-      return std::optional<TorrentTarget>{};
-    }
-    auto torrent = torrent_target(std::move(captured.body));
-    if (!torrent) {
-      tell(Error{Code::malformed, "what the URL gave is captured, but it is no .torrent: " + line(torrent.error()),
-                 url.text(),
-                 "A page's links are not followed by this version: name the .torrent or the magnet itself"});
-      return std::optional<TorrentTarget>{};
-    }
-    torrent.value().torrent_capture = captured.result;
-    torrent.value().torrent_media_type = captured.media_type;
-    return std::optional{std::move(torrent).value()};
+  static void print(std::string const& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
   }
 
-  Result<ExitCode> begin(TorrentTarget torrent) {
-    InfoHashes const hashes = torrent.hashes;
-    std::size_t const sources = torrent.trackers.size() + torrent.peers.size() + options_.peers.size();
-    Wanted wanted;
-    wanted.cause = torrent.torrent_capture;
-    wanted.target = std::move(torrent);
-    wanted.by = who(order_.settings);
-    wanted.case_name = order_.case_name;
-    wanted.peers = options_.peers;
-    wanted.metadata_only = options_.metadata_only;
-    wanted.timeout = order_.timeout;
-    IMPOUND_TRY(begun, acquisitions_.begin(std::move(wanted)));
-    if (begun.held) {
-      terminal_.say("held already  " + text(hashes) + " (entry " + begun.held->text() + ")");
-      report_.held(hashes, *begun.held);
-      next_.push_back("impound show " + short_hash(hashes) + vault_flag());
-    } else if (begun.erased) {
-      tell(Error{Code::refused, "bytes of this torrent were erased by order, so it is no longer held", text(hashes),
-                 "impound show " + begun.erased->text() + vault_flag() + " says on whose"});
-      return ExitCode::failed;
-    } else if (begun.metadata_there) {
-      terminal_.say("the metadata is held already; an acquisition of the payload is still open: " + text(hashes));
-      next_.push_back("impound show " + short_hash(hashes) + vault_flag());
-    } else if (begun.taken_up) {
-      terminal_.say("going on with an acquisition of an earlier run: " + text(hashes));
-      report_.going_on(hashes);
-    } else if (sources == 0 && (!order_.settings.dht || order_.routes.default_route().proxy)) {
-      terminal_.say("neither tracker nor peer is named, and the DHT is not asked: give a peer with --peer");
-    }
-    return ExitCode::done;
+  /// A person at a terminal is asked; else --yes or the settings say it.
+  bool wants(UrlTargets::Page const& page) {
+    if (options_.yes || urls_.acquired_by_settings(page.url)) return true;
+    if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return false;
+    std::size_t const count = page.named.torrents.size() + page.named.links.size();
+    std::fprintf(stderr, "Acquire what the page names, %zu torrent(s)? [y/N] ", count);
+    std::fflush(stderr);
+    pollfd both[] = {{STDIN_FILENO, POLLIN, 0}, {interrupt_.descriptor(), POLLIN, 0}};
+    if (::poll(both, 2, -1) <= 0 || (both[1].revents & POLLIN) != 0) return false;
+    char answer[16] = "";
+    return std::fgets(answer, sizeof answer, stdin) != nullptr && (answer[0] == 'y' || answer[0] == 'Y');
   }
 
-  ExitCode tell_outcomes() {
-    ExitCode worst = ExitCode::done;
+  void tell_outcomes() {
     for (AcquisitionOutcome const& outcome : acquisitions_.take_outcomes()) {
       terminal_.clear();
       anchoring_.want(true);
+      orders_.tell(outcome);
+      if (!talk_.waits_for(outcome.attempt)) continue;  // another command's
       ended_ = true;
-      report_.outcome(outcome);
-      bool const good = outcome.state == "complete" || outcome.state == "metadata_only";
-      if (!good && !outcome.goes_on_as) {
-        worst = ExitCode::failed;
-        tell(Error{Code::unreachable, outcome.state + ": " + reason_text(outcome.reason), short_hash(outcome.hashes),
-                   hint_for(outcome)});
-      }
-      if (outcome.files_sealed > 0 || good)
-        next_.push_back("impound show " + short_hash(outcome.hashes) + vault_flag());
-      if (outcome.files_sealed > 0)
-        next_.push_back("impound checkout " + short_hash(outcome.hashes) + " DIR" + vault_flag());
+      if (!talk_.outcome(outcome)) worst_ = worse(worst_, ExitCode::failed);
     }
-    if (acquisitions_.idle())
-      for (std::string const& command : std::exchange(next_, {})) report_.next(command);
-    return worst;
+    if (acquisitions_.idle()) talk_.end();
   }
 
   /// A result that was written is worth a timestamp; nobody is kept waiting long for it.
@@ -206,45 +174,76 @@ class Fetch {
     if (!anchoring_.configured() || !ended_) return;
     std::string const said = text(anchoring_.wait(timestamp_wait, interrupt_.descriptor()));
     terminal_.clear();
-    report_.timestamp(said);
+    talk_.timestamp(said);
   }
-
-  std::string hint_for(AcquisitionOutcome const& outcome) const {
-    if (outcome.reason == "no_peers" || outcome.reason == "no_metadata")
-      return "Name a peer with --peer HOST:PORT, or try again later";
-    if (outcome.reason == "disk_full") return "Make room on the vault's disk and run the same command again";
-    if (outcome.reason == "refused_limits") return "Raise the limit in the settings if this torrent is wanted";
-    if (outcome.detail.starts_with(worker_does_not_start))
-      return "The torrent is not at fault: make the sandbox possible as said above, then run the same command again";
-    return "Run the same command again to try once more";
-  }
-
-  std::string vault_flag() const { return order_.settings.vault.empty() ? "" : " --vault " + order_.settings.vault; }
 
   FetchOptions const& options_;
   Order const& order_;
   Session& session_;
   Interrupt& interrupt_;
   Terminal& terminal_;
-  FetchReport report_;
+  ExitCode worst_ = ExitCode::done;
+  FetchTalk talk_;
   RoutedClients clients_;
   Captures captures_;
+  PageReader reader_;
+  UrlTargets urls_;
   Acquisitions acquisitions_;
-  std::vector<std::string> next_;
+  FetchTargets targets_;
   Anchoring anchoring_;
-  bool capture_cut_ = false;  // by a signal
-  bool ended_ = false;        // at least one acquisition
+  ControlSocket& socket_;
+  Orders orders_;
+  bool ended_ = false;  // at least one acquisition
 };
+
+/// To the agent that holds the vault: what it has to know of the targets, and then the order.
+Result<ExitCode> order_there(FetchOptions const& options, Order const& order, Invocation& invocation,
+                             Error const& held) {
+  if (!invocation.common.allow_net.empty() || options.no_dht || !options.accept_rollback.empty())
+    return Error{
+        Code::usage,
+        "--allow-net, --no-dht and --accept-rollback are the holder's to set, and another process holds the vault",
+        held.what, "Leave them out, and the acquisition becomes a job of that process"};
+  std::vector<ControlOrder> orders;
+  for (std::size_t i = 0; i < order.targets.size(); ++i) {
+    auto const* const torrent = std::get_if<TorrentTarget>(&order.targets[i]);
+    if (torrent == nullptr || !torrent->torrent) {
+      orders.emplace_back(TargetText{options.targets[i]});
+      continue;
+    }
+    for (std::string_view left = *torrent->torrent; !left.empty();) {
+      std::string_view const piece = left.substr(0, control_piece_bytes_max);
+      left.remove_prefix(piece.size());
+      orders.emplace_back(TargetPiece{std::string(piece), left.empty()});
+    }
+  }
+  FetchOrder last{options.case_name, options.peers, options.metadata_only, options.yes, {}};
+  if (!options.timeout.empty()) last.timeout_s = static_cast<std::uint64_t>(order.timeout->count());
+  orders.emplace_back(std::move(last));
+  Ordering const ordering{"fetch", invocation.common.quiet, options.json, invocation.interrupt.descriptor()};
+  auto const exit = hand_over(order.settings, ordering, orders, held);
+  if (!exit && exit.error().code == Code::cancelled) {
+    Terminal{invocation.common.quiet}.say(
+        "interrupted; the process that holds the vault goes on with it, and `impound status` shows how far it is");
+    return ExitCode::interrupted;
+  }
+  if (!exit) return exit.error();
+  return static_cast<ExitCode>(exit.value());
+}
 
 Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
   IMPOUND_TRY(order, judge(options, invocation.common));
   auto session =
       Session::open(order.settings, "fetch", invocation.clock, invocation.randomness, options.accept_rollback);
+  if (!session && session.error().code == Code::held) return order_there(options, order, invocation, session.error());
   if (!session) return with_init_hint(std::move(session).error(), order.settings);
   Terminal terminal{invocation.common.quiet};
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
   // Its thread for timestamps has ended before the vault is closed: nothing is written behind the last signature.
-  auto const code = Fetch{options, order, *session.value(), invocation, terminal}.run();
+  auto const state = state_folder(session.value()->vault().identity());
+  auto socket = ControlSocket::listen(state, "fetch", invocation.interrupt.descriptor());
+  auto const code = socket ? Fetch{options, order, *session.value(), invocation, terminal, *socket.value()}.run()
+                           : Result<ExitCode>{std::move(socket).error()};
   auto const closed = session.value()->close(!code                                   ? "error"
                                              : code.value() == ExitCode::interrupted ? "signal"
                                                                                      : "done");
@@ -264,7 +263,7 @@ void add_fetch(ProgramLine& program, Invocation& invocation) {
           return code ? code.value() : tell(code.error());
         };
       });
-  command.positionals("TARGET", options->targets, "magnet, info-hash, .torrent file or its URL",
+  command.positionals("TARGET", options->targets, "magnet, info-hash, .torrent file, its URL, or the URL of a page",
                       CommandLine::Need::required);
   command.option("--case", options->case_name, "the case these acquisitions belong to");
   command.repeated("--peer", options->peers,
@@ -276,7 +275,7 @@ void add_fetch(ProgramLine& program, Invocation& invocation) {
   command.flag("--no-dht", options->no_dht,
                "does not ask the DHT for peers (else $IMPOUND_DHT=off, or [torrents] dht)");
   command.flag("--json", options->json, "one object an event, on stdout");
-  command.flag("--yes", options->yes, "asks nothing (this version never asks)");
+  command.flag("--yes", options->yes, "acquires what a page names without asking");
   add_common_options(command, invocation.common);
 }
 

@@ -8,9 +8,12 @@
 
 #include "agent/commands/command.h"
 #include "agent/service/terminal.h"
+#include "agent/work/acquisition_view.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
+#include "agent/work/record_view.h"
 #include "agent/work/target.h"
+#include "agent/work/waiting_attempt.h"
 #include "evidence/formats/hex.h"
 #include "evidence/tlog_proof.h"
 
@@ -42,18 +45,13 @@ void add_erased(Json& to, ReadEntry const& by) {
   to["erased_by"] = by.index;
 }
 
-/// "" unless add_erased() was here.
-std::string erased_text(Json const& json) {
-  auto const by = count_field(json, "erased_by");
-  return by ? "  ERASED by entry " + std::to_string(*by) : "";
-}
-
 /// What one acquisition's entries say, put together as they come.
 struct Shown {
   EntryId attempt;
   InfoHashes hashes;
   std::string state = "waiting";
-  std::optional<std::string> name_hex{}, reason{}, detail{}, file_list{}, torrent{};
+  std::optional<std::string> name_hex{}, reason{}, detail{}, file_list{}, swarm_record{}, torrent{};
+  WaitingAttempt later{};
   std::optional<Sha256> file_list_object{};
   std::uint64_t uploaded = 0, downloaded = 0;
   Json files = Json::array();
@@ -72,6 +70,7 @@ class Acquired {
     if (entry.kind() == "exhibit.erased") take_erasure(entry);
     Shown* const one = entry.of() ? find(*entry.of()) : nullptr;
     if (one == nullptr) return;
+    one->later.take(entry);
     if (entry.kind() == "acquisition.metadata") {
       one->hashes = hashes_field(body);
       one->name_hex = text_field(body, "name_hex");
@@ -83,6 +82,7 @@ class Acquired {
       one->reason = text_field(body, "reason");
       one->detail = text_field(body, "detail");
       one->file_list = text_field(body, "file_list");
+      one->swarm_record = text_field(body, "swarm_record");
       one->uploaded = count_field(body, "uploaded_payload_bytes").value_or(0);
       one->downloaded = count_field(body, "downloaded_payload_bytes").value_or(0);
     }
@@ -170,37 +170,21 @@ Json acquisition_json(Shown const& one, Disk& vault) {
     if (auto const name = from_hex(*one.name_hex)) json["name"] = std::string(text_of(*name));
   if (one.reason) json["reason"] = *one.reason;
   if (one.detail) json["detail"] = *one.detail;
+  one.later.add_to(json);
+  if (one.later.waits()) json["waits"] = one.later.text();
   if (one.torrent) json["torrent"] = *one.torrent;
   if (one.file_list) json["file_list"] = *one.file_list;
+  if (one.swarm_record) json["swarm_record"] = *one.swarm_record;
   Json files = one.files;
   add_missing_files(one, vault, files);
   json["files"] = std::move(files);
   return json;
 }
 
-void print_acquisition(Json const& json) {
-  auto const field = [&](char const* key) { return text_field(json, key).value_or("-"); };
-  std::printf("acquisition  %s\nname         %s\n", field("id").c_str(), shown(field("name")).c_str());
-  if (json.contains("info_hash_v1")) std::printf("v1           %s\n", field("info_hash_v1").c_str());
-  if (json.contains("info_hash_v2")) std::printf("v2           %s\n", field("info_hash_v2").c_str());
-  std::printf("state        %s%s%s\n", field("state").c_str(), json.contains("reason") ? ", " : "",
-              json.contains("reason") ? field("reason").c_str() : "");
-  std::printf("uploaded     %llu payload bytes\n",
-              static_cast<unsigned long long>(json["uploaded_payload_bytes"].get<std::uint64_t>()));
-  for (Json const& file : json["files"]) {
-    auto const target = text_field(file, "symlink");
-    std::string const missing = target ? "symbolic link, never created" : "not there, not sealed";
-    std::printf("%-64s  %12llu  %s%s%s\n",
-                text_field(file, "sha256").value_or(std::string((64 - missing.size()) / 2, ' ') + missing).c_str(),
-                static_cast<unsigned long long>(count_field(file, "size").value_or(0)),
-                shown(text_field(file, "path").value_or("")).c_str(), erased_text(file).c_str(),
-                target ? (" -> " + shown(*target)).c_str() : "");
-  }
-}
-
 Result<bool> show_acquisition(InfoHashes const& hashes, VaultReading& reading, bool json) {
   Acquired acquired{hashes};
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) { return index.of_torrent(hashes); }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     acquired.take(entry);
     return ok();
   }));
@@ -218,7 +202,8 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
   Json exhibits = Json::array();
   Json further = Json::object(), erased = Json::object();
   std::uint64_t size = 0;
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) { return index.of_object(digest); }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     if (entry.kind() == "exhibit.erased") {
       for (Json& exhibit : exhibits) {
         if (exhibit["id"] != text_field(entry.body(), "exhibit").value_or("")) continue;
@@ -254,7 +239,8 @@ Result<bool> show_object(Sha256 const& digest, VaultReading& reading, bool json)
 Result<Json> erasure_of(ReadEntry const& of, VaultReading& reading) {
   Json erased = Json::object();
   if (of.kind() != "exhibit.sealed" && of.kind() != "capture.result") return erased;
-  IMPOUND_CHECK(reading.each(of.index, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) { return index.erasures_of(of.id()); }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     if (entry.kind() != "exhibit.erased") return ok();
     for (char const* const names : {"exhibit", "capture"})
       if (text_field(entry.body(), names) == of.id().text()) add_erased(erased, entry);
@@ -285,6 +271,8 @@ struct Wanted {
 };
 
 Result<bool> show_wanted(Wanted const& wanted, VaultReading& reading, bool json) {
+  IMPOUND_TRY(record_shown, show_record(wanted.id, wanted.object, reading, json));
+  if (record_shown) return true;
   if (wanted.id) {
     IMPOUND_TRY(entry_shown, show_entry(*wanted.id, reading, json));
     if (entry_shown) return true;
@@ -331,9 +319,25 @@ class EntryToProve {
   std::optional<std::uint64_t> by_id_, by_result_, by_attempt_, by_object_;
 };
 
+Result<index::Places> places_of(Wanted const& wanted, index::Index& index) {
+  index::Places by_id, by_object, by_torrent;
+  IMPOUND_TRY(place, wanted.id ? index.entry(*wanted.id) : std::optional<std::uint64_t>{});
+  if (place) by_id = {*place};
+  if (wanted.object) {
+    IMPOUND_TRY(places, index.of_object(*wanted.object));
+    by_object = std::move(places);
+  }
+  if (wanted.torrent) {
+    IMPOUND_TRY(places, index.of_torrent(*wanted.torrent));
+    by_torrent = std::move(places);
+  }
+  return index::joined({by_id, by_object, by_torrent});
+}
+
 Result<bool> print_proof(Wanted const& wanted, VaultReading& reading) {
   EntryToProve entry_to_prove{wanted};
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) { return places_of(wanted, index); }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     entry_to_prove.take(entry);
     return ok();
   }));
@@ -350,7 +354,8 @@ Result<void> not_named(Wanted const& wanted, std::string const& what, VaultReadi
   Error error{Code::not_found, "the vault's log does not name this", what.substr(0, 120),
               "`impound log` prints what there is"};
   if (!wanted.id) return error;
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) { return index.erasures_of(*wanted.id); }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     if (entry.kind() == "entry.erased" && text_field(entry.body(), "entry") == wanted.id->text())
       error = {Code::not_found, "this entry was erased by order", what.substr(0, 120),
                "impound show " + entry.id().text() + " says on whose"};
@@ -385,7 +390,7 @@ void add_show(ProgramLine& program, Invocation& invocation) {
   });
   command.option("WHAT", options->what, "info-hash, SHA-256 of an object, or id of an entry",
                  CommandLine::Need::required);
-  command.flag("--json", options->json, "one object");
+  command.flag("--json", options->json, "one object; of a swarm record one a line");
   command.flag("--proof", options->proof,
                "prints the proof that the log has it: a C2SP .tlog-proof, which `impound verify` checks alone");
   add_common_options(command, invocation.common);

@@ -1,16 +1,19 @@
-// impound status: what the vault holds and what is under way, from its log.
+// impound status: what the vault holds and what is under way, from its index and its log.
+#include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "agent/commands/command.h"
 #include "agent/service/json_line.h"
 #include "agent/service/terminal.h"
 #include "agent/work/authorities.h"
+#include "agent/work/outcome_text.h"
 #include "agent/work/past.h"
 #include "agent/work/reading.h"
 #include "agent/work/session.h"
+#include "agent/work/waiting_attempt.h"
 #include "evidence/formats/base64.h"
 #include "evidence/formats/hex.h"
 #include "evidence/timestamps/stamping_history.h"
@@ -25,14 +28,14 @@ namespace {
 constexpr std::size_t alerts_max = 50;  // the newest
 
 struct Standing {
-  std::map<std::string, Json> sources;
+  index::Counts counts;
+  std::vector<index::SourceCounts> sources;
   struct Open {
     std::string info_hash;
     std::string waits;  // for a slot: why; "" for those that do not
+    WaitingAttempt later{};
   };
   std::map<std::string, Open> open;  // by attempt
-  std::uint64_t complete = 0, partial = 0, failed = 0, captures = 0;
-  std::map<Sha256, std::uint64_t> objects;  // size of each
   std::vector<Json> alerts;
   evidence::StampingHistory stamping;
 
@@ -40,47 +43,40 @@ struct Standing {
     Json const& body = entry.body();
     std::string const& kind = entry.kind();
     stamping.take(entry);
-    if (kind == "source.polled") take_source(body, entry.utc());
-    if (kind == "source.changed")
-      sources[text_field(body, "source").value_or("?")]["state"] = text_field(body, "state").value_or("?");
-    if (kind == "capture.result" && text_field(body, "outcome") == "captured") ++captures;
     if (kind == "acquisition.attempt")
       open[entry.id().text()] = {
-          text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?")), {}};
+          text_field(body, "info_hash_v1").value_or(text_field(body, "info_hash_v2").value_or("?")), {}, {}};
     if ((kind == "limit.reached" || kind == "limit.left") && entry.of())
       if (auto const job = open.find(entry.of()->text()); job != open.end())
         job->second.waits = kind == "limit.left" ? "" : text_field(body, "doing").value_or("?");
-    if (kind == "acquisition.result" && entry.of()) {
-      open.erase(entry.of()->text());
-      auto const state = text_field(body, "state");
-      if (state == "complete" || state == "metadata_only")
-        ++complete;
-      else if (state == "partial")
-        ++partial;
-      else
-        ++failed;
-    }
-    if (kind == "exhibit.sealed")
-      if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or("")))
-        objects[*digest] = count_field(body, "size").value_or(0);
-    if (kind == "exhibit.erased")
-      if (auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""))) objects.erase(*digest);
-    if (kind == "incident.raised") {
-      if (alerts.size() == alerts_max) alerts.erase(alerts.begin());
+    if (entry.of())
+      if (auto const job = open.find(entry.of()->text()); job != open.end()) job->second.later.take(entry);
+    if (kind == "incident.raised")
       alerts.push_back(
           {{"index", entry.index}, {"utc", entry.utc()}, {"what", text_field(body, "what").value_or("?")}});
-    }
   }
 
- private:
-  void take_source(Json const& body, std::string const& utc) {
-    Json& source = sources[text_field(body, "source").value_or("?")];
-    for (char const* key : {"polls", "new", "failed"})
-      source[key] = source.value(key, std::uint64_t{0}) + count_field(body, key).value_or(0);
-    source["last_utc"] = text_field(body, "last_utc").value_or(utc);
-    if (!source.contains("state")) source["state"] = "up";
+  /// Acquisitions that ended in one of these states.
+  std::uint64_t ended(std::initializer_list<std::string_view> states) const {
+    std::uint64_t ended = 0;
+    for (index::Counts::Results const& one : counts.results)
+      if (std::find(states.begin(), states.end(), one.state) != states.end()) ended += one.count;
+    return ended;
+  }
+  std::uint64_t ended() const {
+    std::uint64_t ended = 0;
+    for (index::Counts::Results const& one : counts.results) ended += one.count;
+    return ended;
   }
 };
+
+Json to_json(index::SourceCounts const& source) {
+  Json one{{"name", source.name}, {"state", source.state}};
+  if (source.polled)
+    one.update(
+        {{"polls", source.polls}, {"new", source.fresh}, {"failed", source.failed}, {"last_utc", source.last_utc}});
+  return one;
+}
 
 /// What is anchored, what is asked for and not there yet, and which authorities this machine last failed to reach.
 Json timestamps_json(evidence::StampingHistory const& stamping, VaultReading& reading) {
@@ -106,17 +102,16 @@ Json timestamps_json(evidence::StampingHistory const& stamping, VaultReading& re
 
 Json to_json(Standing const& standing, VaultReading& reading) {
   Json sources = Json::array();
-  for (auto const& [name, seen] : standing.sources) {
-    Json one = seen;
-    one["name"] = name;
-    sources.push_back(std::move(one));
-  }
-  std::uint64_t bytes = 0;
-  for (auto const& [digest, size] : standing.objects) bytes += size;
+  for (index::SourceCounts const& source : standing.sources) sources.push_back(to_json(source));
+  std::uint64_t const complete = standing.ended({"complete", "metadata_only"}), partial = standing.ended({"partial"});
   Json open = Json::array();
   for (auto const& [id, job] : standing.open) {
-    Json one{{"id", id}, {"info_hash", job.info_hash}, {"waiting", !job.waits.empty()}};
-    if (!job.waits.empty()) one["waits"] = job.waits;
+    Json one{{"id", id}, {"info_hash", job.info_hash}, {"waiting", !job.waits.empty() || job.later.waits()}};
+    if (job.later.waits())
+      one["waits"] = reason_text(job.later.reason()) + "; " + job.later.text();
+    else if (!job.waits.empty())
+      one["waits"] = job.waits;
+    job.later.add_to(one);
     open.push_back(std::move(one));
   }
   evidence::Checkpoint const& checkpoint = reading.log->checkpoint();
@@ -125,10 +120,10 @@ Json to_json(Standing const& standing, VaultReading& reading) {
   return {{"sources", sources},
           {"jobs",
            {{"open", open},
-            {"complete", standing.complete},
-            {"partial", standing.partial},
-            {"failed", standing.failed},
-            {"captured", standing.captures}}},
+            {"complete", complete},
+            {"partial", partial},
+            {"failed", standing.ended() - complete - partial},
+            {"captured", standing.counts.captured}}},
           {"log",
            {{"size", checkpoint.size},
             {"root", base64(Bytes{checkpoint.root.bytes})},
@@ -138,8 +133,8 @@ Json to_json(Standing const& standing, VaultReading& reading) {
           {"vault",
            {{"path", reading.vault->path()},
             {"held", reading.vault->held_by_writer()},
-            {"objects", standing.objects.size()},
-            {"bytes", bytes},
+            {"objects", standing.counts.objects},
+            {"bytes", standing.counts.bytes},
             {"free_bytes", free ? free.value() : 0}}},
           {"alerts", standing.alerts}};
 }
@@ -176,9 +171,11 @@ void print(Json const& status) {
   print_timestamps(status["timestamps"]);
   std::printf("taken    %llu complete, %llu partial, %llu failed; %llu captures\n", number(jobs["complete"]),
               number(jobs["partial"]), number(jobs["failed"]), number(jobs["captured"]));
-  for (Json const& open : jobs["open"])
+  for (Json const& open : jobs["open"]) {
     std::printf("open     %s  %s%s\n", open["info_hash"].get<std::string>().c_str(),
                 open["id"].get<std::string>().c_str(), open["waiting"].get<bool>() ? "  waiting" : "");
+    if (open.contains("next_try_utc")) std::printf("         %s\n", open["waits"].get<std::string>().c_str());
+  }
   for (Json const& source : status["sources"])
     std::printf("source   %s  %s, %llu polls (%llu failed), %llu new, last %s\n",
                 source["name"].get<std::string>().c_str(), source["state"].get<std::string>().c_str(),
@@ -189,14 +186,30 @@ void print(Json const& status) {
                 shown(alert["what"].get<std::string>()).c_str());
 }
 
-Result<void> run(bool json, Invocation& invocation) {
-  IMPOUND_TRY(settings, effective_settings(invocation.common));
-  IMPOUND_TRY(reading, VaultReading::open(settings));
+/// What is counted comes from the index; what is said of an entry, from the entry.
+Result<Standing> standing_of(VaultReading& reading) {
   Standing standing;
-  IMPOUND_CHECK(reading.each(0, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
+  IMPOUND_TRY(places, reading.ask([&](index::Index& index) -> Result<index::Places> {
+    IMPOUND_TRY(counts, index.counts());
+    IMPOUND_TRY(sources, index.sources());
+    IMPOUND_TRY(open, index.of_open_acquisitions());
+    IMPOUND_TRY(stampings, index.of_timestamps());
+    IMPOUND_TRY(alerts, index.newest_of_kind("incident.raised", alerts_max));
+    standing.counts = std::move(counts);
+    standing.sources = std::move(sources);
+    return index::joined({open, stampings, alerts});
+  }));
+  IMPOUND_CHECK(reading.each_of(places, [&](ReadEntry const& entry, std::string_view) -> Result<void> {
     standing.take(entry);
     return ok();
   }));
+  return standing;
+}
+
+Result<void> run(bool json, Invocation& invocation) {
+  IMPOUND_TRY(settings, effective_settings(invocation.common));
+  IMPOUND_TRY(reading, VaultReading::open(settings));
+  IMPOUND_TRY(standing, standing_of(reading));
   Json const status = to_json(standing, reading);
   if (json)
     print_json(status);

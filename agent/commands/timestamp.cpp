@@ -6,6 +6,7 @@
 #include "agent/service/terminal.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
+#include "agent/work/holder.h"
 #include "agent/work/interrupt.h"
 
 namespace impound::agent {
@@ -25,6 +26,11 @@ Result<ExitCode> timestamp(Invocation& invocation) {
                  settings.file.empty() ? "no settings' file was found" : settings.file,
                  "Add two or more [[timestamps.authority]], as config/impound.toml shows"};
   auto session = Session::open(settings, "timestamp", invocation.clock, invocation.randomness);
+  if (!session && session.error().code == Code::held) {
+    Ordering const ordering{"timestamp", invocation.common.quiet, false, invocation.interrupt.descriptor()};
+    IMPOUND_TRY(exit, hand_over(settings, ordering, {TimestampOrder{}}, session.error()));
+    return static_cast<ExitCode>(exit);
+  }
   if (!session) return with_init_hint(std::move(session).error(), settings);
   Terminal terminal{invocation.common.quiet};
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);

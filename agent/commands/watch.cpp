@@ -45,11 +45,18 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
       terminal.say(source.settings.name +
                    ": acquire is \"matched\" and there is no watch-list: nothing will be acquired. Set acquire = "
                    "\"all\" to acquire what is found");
+  auto const state = state_folder(session.value()->vault().identity());
+  auto socket = ControlSocket::listen(state, "watch", invocation.interrupt.descriptor());
+  if (!socket) {
+    (void)session.value()->close("error");
+    return socket.error();
+  }
   WatchTally tally;
   std::optional<Error> failed;
   {
     Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes};
-    Watcher watcher{sources, *session.value(), settings, policy, routes, anchoring, invocation.interrupt, terminal};
+    Watcher watcher{sources,   *session.value(),     settings, policy,         routes,
+                    anchoring, invocation.interrupt, terminal, *socket.value()};
     auto const done = watcher.run(options.once, until);
     tally = watcher.tally();
     if (done && tally.acquisitions > 0 && anchoring.configured())
@@ -63,12 +70,15 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
   }
   IMPOUND_CHECK(session.value()->close(invocation.interrupt.asked() ? "signal" : "done"));
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-  std::printf("polls %llu (%llu failed), captured %llu, acquisitions %llu (%llu not complete)\n", number(tally.polls),
+  std::printf("polls %llu (%llu failed), captured %llu, acquisitions %llu (%llu not complete)", number(tally.polls),
               number(tally.polls_failed), number(tally.captured), number(tally.acquisitions),
               number(tally.acquisitions_failed));
-  // A service that runs for months is not a failure because of one bad poll; --once is asked for a result.
-  bool const not_whole =
-      options.once && !invocation.interrupt.asked() && (tally.polls_failed > 0 || tally.acquisitions_failed > 0);
+  if (tally.acquisitions_waiting > 0) std::printf(", %llu waiting", number(tally.acquisitions_waiting));
+  std::printf("\n");
+  // A service that runs for months is not a failure because of one bad poll; --once is asked for a result, and what
+  // still waits is none yet.
+  bool const not_whole = options.once && !invocation.interrupt.asked() &&
+                         (tally.polls_failed + tally.acquisitions_failed + tally.acquisitions_waiting > 0);
   return not_whole ? ExitCode::failed : ExitCode::done;
 }
 

@@ -17,6 +17,7 @@ constexpr std::size_t name_columns_min = 10;
 constexpr std::size_t name_columns_max = 40;
 constexpr std::size_t bar_columns_min = 8;
 constexpr std::size_t bar_columns_max = 30;
+constexpr std::size_t bar_from_columns = 59;  // the terminal keeps the last one free
 
 /// The system's table, in a locale that every Debian has, whatever the user's is. What it does not know is taken for
 /// wide: a line that is too short harms nobody.
@@ -69,6 +70,8 @@ std::vector<Part> parts_of(TorrentProgress const& progress, std::uint64_t permil
   if (downloading) parts.push_back({bytes_text(progress.rate) + "/s", 3});
   if (downloading || progress.peers > 0)
     parts.push_back({std::to_string(progress.peers) + (progress.peers == 1 ? " peer" : " peers"), 2});
+  if (progress.web_seeds > 0)
+    parts.push_back({std::to_string(progress.web_seeds) + (progress.web_seeds == 1 ? " web seed" : " web seeds"), 2});
   if (auto const left = time_left(progress)) parts.push_back({duration_text(*left) + " left", 4});
   return parts;
 }
@@ -121,7 +124,9 @@ std::string progress_line(TorrentProgress const& progress, std::size_t columns) 
   std::uint64_t const permille =
       progress.total == 0 ? 0 : static_cast<std::uint64_t>(static_cast<long double>(done) * 1000 / progress.total);
   std::vector<Part> parts = parts_of(progress, permille);
-  for (unsigned goes = 1; goes <= 4 && name_columns_min + columns_of(joined(parts)) > columns; ++goes)
+  // Of an ordinary terminal the bar is a part; on a narrow one it is the first to go.
+  std::size_t const for_bar = progress.total > 0 && columns >= bar_from_columns ? 2 + bar_columns_min : 0;
+  for (unsigned goes = 1; goes <= 4 && name_columns_min + for_bar + columns_of(joined(parts)) > columns; ++goes)
     std::erase_if(parts, [goes](Part const& part) { return part.goes == goes; });
   std::string const rest = joined(parts);
   std::size_t const taken = columns_of(rest);

@@ -18,6 +18,7 @@ struct TorrentProgress {
   std::uint64_t rate = 0;   // payload bytes a second
   std::uint64_t peers = 0;
   std::uint64_t seeds = 0;
+  std::uint64_t web_seeds = 0;
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;  // of all its files
   std::uint64_t files_sealed = 0;

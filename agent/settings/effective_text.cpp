@@ -53,9 +53,11 @@ std::string effective_text(Settings const& s) {
   if (s.file_bytes_max) out << "max_file_bytes = " << *s.file_bytes_max << "\n";
   out << "max_files = " << s.torrent_files_max << "\nmax_active = " << s.active_torrents_max
       << "\nmax_lookups = " << s.lookups_max << "\nturn = \"" << s.turn.count() << "s\""
-      << "\ndigests = [\"sha256\"" << (s.all_digests ? ", \"sha1\", \"md5\"" : "")
-      << "]\n\n[capture]\ntls = \"verify\"\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \""
-      << s.capture_timeout.count() << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
+      << "\npatience = \"" << s.patience.count() << "s\""
+      << "\ndigests = [\"sha256\"" << (s.all_digests ? ", \"sha1\", \"md5\"" : "") << "]\n\n[capture]\ntls = \""
+      << (s.record_untrusted_tls ? "record" : "verify") << "\"\nhttp2 = " << (s.http2 ? "true" : "false")
+      << "\nmax_bytes = " << s.capture_bytes_max << "\ntimeout = \"" << s.capture_timeout.count()
+      << "s\"\n\n[limits]\ndisk_reserve = " << s.disk_reserve << "\n";
   for (RouteSettings const& route : s.routes)
     out << "\n[route." << quoted(route.name) << "]\nproxy = " << quoted(route.proxy)
         << "\nallow_torrents = " << (route.allow_torrents ? "true" : "false") << "\n";
@@ -65,7 +67,8 @@ std::string effective_text(Settings const& s) {
         << "\nbase_url = " << quoted(source.base_url) << "\ninterval = \"" << source.interval.count() << "s\"\n";
     if (!source.route.empty()) out << "route = " << quoted(source.route) << "\n";
     if (source.case_name) out << "case = " << quoted(source.case_name->text()) << "\n";
-    out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire) << "\"\n";
+    out << "keep = \"" << word_of(source.keep) << "\"\nacquire = \"" << word_of(source.acquire)
+        << "\"\nrobots = " << (source.robots ? "true" : "false") << "\n";
   }
   return out.str();
 }

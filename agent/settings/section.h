@@ -35,6 +35,21 @@ class Section {
     return ok();
   }
 
+  Result<void> flag(std::string_view key, bool& into) {
+    IMPOUND_TRY(found, value<bool>(key));
+    if (found) into = *found;
+    return ok();
+  }
+
+  /// One of two words; true for the second.
+  Result<void> either(std::string_view key, std::string_view first, std::string_view second, bool& into) {
+    IMPOUND_TRY(found, value<std::string>(key));
+    if (found && *found != first && *found != second)
+      return wrong(*table_.get(key), key, "must be \"" + std::string(first) + "\" or \"" + std::string(second) + "\"");
+    if (found) into = *found == second;
+    return ok();
+  }
+
   Result<void> count(std::string_view key, std::uint64_t& into) {
     IMPOUND_TRY(found, value<std::int64_t>(key));
     if (!found) return ok();
@@ -56,6 +71,14 @@ class Section {
     auto const parsed = parse_duration(*found);
     if (!parsed) return wrong(*table_.get(key), key, "is no duration such as \"90s\", \"10m\" or \"6h\"");
     return parsed;
+  }
+
+  /// The same, and "0s" for none at all.
+  Result<std::optional<std::chrono::seconds>> duration_or_none(std::string_view key) {
+    auto const* const none = table_.get(key);
+    if (none == nullptr || none->value_exact<std::string>() != "0s") return duration(key);
+    known(key);
+    return std::optional{std::chrono::seconds{0}};
   }
 
   Result<void> choice(std::string_view key, Pick& into) {

@@ -157,11 +157,14 @@ Result<void> read_torrents(Section in, Settings& to) {
   IMPOUND_CHECK(in.count_up_to(lookups_most, "max_lookups", to.lookups_max));
   IMPOUND_TRY(turn, in.duration("turn"));
   if (turn) to.turn = *turn;
+  IMPOUND_TRY(patience, in.duration_or_none("patience"));
+  if (patience) to.patience = *patience;
   return in.done();
 }
 
 Result<void> read_capture(Section in, Settings& to) {
-  IMPOUND_CHECK(in.only("tls", "verify"));
+  IMPOUND_CHECK(in.either("tls", "verify", "record", to.record_untrusted_tls));
+  IMPOUND_CHECK(in.flag("http2", to.http2));
   IMPOUND_CHECK(in.count("max_bytes", to.capture_bytes_max));
   IMPOUND_TRY(timeout, in.duration("timeout"));
   if (timeout) to.capture_timeout = *timeout;
@@ -191,6 +194,7 @@ Result<void> read_source(Section in, Settings& to) {
   }
   IMPOUND_CHECK(in.choice("keep", source.keep));
   IMPOUND_CHECK(in.choice("acquire", source.acquire));
+  IMPOUND_CHECK(in.flag("robots", source.robots));
   IMPOUND_CHECK(in.only("follow", ""));
   IMPOUND_CHECK(in.done());
   for (auto const& [key, value] : {std::pair{"name", &source.name}, std::pair{"profile", &source.profile}})

@@ -36,6 +36,7 @@ struct SourceSettings {
   std::optional<CaseName> case_name;
   Pick keep = Pick::matched;
   Pick acquire = Pick::matched;
+  bool robots = false;  // what its robots.txt asks is heard
 };
 
 struct AuthoritySettings {
@@ -87,10 +88,13 @@ struct Settings {
   std::uint64_t active_torrents_max = 5;        // whose payload comes at the same time; the others wait
   std::uint64_t lookups_max = 50;               // whose metadata is looked for at the same time; the others wait
   std::chrono::seconds turn{600};  // a torrent that gets nothing for so long gives its place to one that waits
+  std::chrono::seconds patience{7 * 24 * 3600};  // what nobody waits for is tried again for so long; 0: not at all
   bool all_digests = false;  // SHA-1 and MD5 at sealing, too; else they follow when `watch` has nothing else to do
 
   std::uint64_t capture_bytes_max = 16 * 1024 * 1024;
   std::chrono::seconds capture_timeout{60};
+  bool record_untrusted_tls = false;  // tls = "record": a server whose certificate is not trusted is captured, and why
+  bool http2 = false;                 // over TLS: its messages are reconstructions
 
   std::uint64_t disk_reserve = 64 * 1024 * 1024;  // free bytes that a download must leave
 

@@ -5,19 +5,12 @@
 #include "agent/work/addresses.h"
 #include "agent/work/listed_sources.h"
 #include "agent/work/staging.h"
+#include "agent/work/web_seeds.h"
 #include "evidence/formats/hex.h"
 
 namespace impound::agent {
 
 using evidence::EntryDraft;
-
-namespace {
-
-constexpr std::size_t trackers_max = 100;  // of one torrent, each of at most
-constexpr std::size_t tracker_bytes_max = 1024;
-constexpr std::size_t content_peers_max = 16;  // x.pe: each may be a name to look up
-
-}  // namespace
 
 std::uint64_t Acquisitions::payload_files(fetchers::Metainfo const& metainfo) {
   auto const payload = [](fetchers::TorrentFile const& file) { return file.payload(); };
@@ -46,9 +39,11 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   begun.held = session_.past().held(wanted.target.hashes, selection_json(selection));
   begun.erased = session_.past().erased(wanted.target.hashes);
   if (begun.held || begun.erased) return begun;
-  for (auto const& [id, other] : running_)
+  for (auto& [id, other] : running_)
     if (same_torrent(other.hashes, wanted.target.hashes)) {
       begun.running_already = true;
+      begun.attempt = other.attempt;
+      IMPOUND_CHECK(named_again(other, wanted));
       return begun;
     }
 
@@ -71,6 +66,7 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
     attempt = recorded;
   }
   // Beyond this line packets may leave: the attempt is durable.
+  begun.attempt = attempt;
 
   Running running{.attempt = attempt, .lane = *lane, .hashes = wanted.target.hashes, .case_name = wanted.case_name};
   running.number = ++begun_;
@@ -81,7 +77,6 @@ Result<Begun> Acquisitions::begin(Wanted wanted) {
   running.staged_bytes = staged;
   if (wanted.cause && !wanted.by) running.cause = wanted.cause->text();
   running.selection = std::move(selection);
-  running.web_seeds_set_aside = wanted.target.web_seeds.size();
   running.torrent_capture = wanted.target.torrent_capture;
   running.torrent_media_type = wanted.target.torrent_media_type;
   if (open) IMPOUND_CHECK(take_up(running, *open));
@@ -169,17 +164,6 @@ bool Acquisitions::wholly_sealed(Running const& running) {
   return true;
 }
 
-/// Sources that the address table refuses as they are written, and peers by name that a proxy cannot be asked for;
-/// other names are judged by what they resolve to, later.
-std::vector<std::string> Acquisitions::refused_sources(TorrentTarget const& target, Route const& route) const {
-  std::vector<std::string> refused;
-  for (std::string const& tracker : target.trackers)
-    if (!tracker_allowed(tracker, policy_)) refused.push_back(tracker);
-  for (std::string const& peer : target.peers)
-    if (!peer_may_be_allowed(peer, policy_) || (route.proxy && !is_literal_peer(peer))) refused.push_back(peer);
-  return refused;
-}
-
 Result<std::size_t> Acquisitions::take_up_open() {
   std::vector<Wanted> wanted;
   std::set<std::string> closed;  // routes that are gone or take no torrents
@@ -199,6 +183,8 @@ Result<std::size_t> Acquisitions::take_up_open() {
     one.timeout = settings_.torrent_timeout;
     one.target.trackers = texts_field(open.body, "trackers");
     one.target.peers = texts_field(open.body, "peers");
+    one.target.web_seeds = texts_field(open.body, "web_seeds");
+    one.target.http_seeds = texts_field(open.body, "http_seeds");
     if (open.torrent && open.torrent_is_whole) {
       IMPOUND_TRY(bytes, read_whole(session_.disk(), evidence::object_path(*open.torrent),
                                     fetchers::MetainfoLimits{}.bytes_max));
@@ -216,7 +202,6 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, SwarmLane con
   auto const refused = refused_sources(target, lane.route);
   Json body{{"route", lane.route.name},
             {"target", target.torrent ? "torrent" : "magnet"},
-            {"web_seeds_set_aside", target.web_seeds.size()},
             {"limits",
              {{"metadata_bytes_max", fetchers::SwarmLimits{}.metadata_bytes_max},
               {"metadata_timeout_s", settings_.metadata_timeout.count()}}}};
@@ -225,6 +210,7 @@ Result<EntryId> Acquisitions::record_attempt(Wanted const& wanted, SwarmLane con
   if (!selection.empty()) body["selection"] = selection;
   if (wanted.timeout) body["limits"]["timeout_s"] = wanted.timeout->count();
   if (!target.trackers.empty()) body["trackers"] = listed(target.trackers);
+  add_web_seeds(body, target);
   std::vector<std::string> peers = wanted.peers;
   peers.insert(peers.end(), target.peers.begin(), target.peers.end());
   if (!peers.empty()) body["peers"] = listed(peers);
@@ -244,6 +230,9 @@ Result<void> Acquisitions::record_resumption(Wanted const& wanted, OpenAcquisiti
   auto const refused = refused_sources(added, lane.route);
   peers.insert(peers.end(), added.peers.begin(), added.peers.end());
   Json body{{"route", lane.route.name}, {"staged_bytes", json_number(staged)}};
+  added.web_seeds = not_listed(wanted.target.web_seeds, texts_field(open.body, "web_seeds"));
+  added.http_seeds = not_listed(wanted.target.http_seeds, texts_field(open.body, "http_seeds"));
+  add_web_seeds(body, added);
   if (!added.trackers.empty()) body["trackers"] = listed(added.trackers);
   if (!peers.empty()) body["peers"] = listed(peers);
   if (!refused.empty()) body["addresses_refused"] = listed(refused);
@@ -254,22 +243,12 @@ Result<void> Acquisitions::record_resumption(Wanted const& wanted, OpenAcquisiti
   return ok();
 }
 
-/// Nobody is asked whom the log has no room for; whom an earlier run asked, or was about to, is asked again.
-void Acquisitions::bound_sources(Wanted& wanted, OpenAcquisition const* open) {
-  auto const known = [open](char const* key) {
-    return open == nullptr ? std::vector<std::string>{} : texts_field(open->body, key);
-  };
-  keep_listed(wanted.target.trackers, known("trackers"));
-  if (wanted.target.peers.size() > content_peers_max) wanted.target.peers.resize(content_peers_max);
-  keep_listed(wanted.target.peers, known("peers"), wanted.peers);
-}
-
 /// An attempt of an earlier run: what it knew of the torrent is in the vault already.
 Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open) {
   running.case_name = open.case_name;
   running.hashes = open.hashes;  // both, once its metadata was there
   running.sealed_before = open.sealed;
-  running.parts_before = open.parts;
+  std::tie(running.parts_before, running.record_before) = std::tie(open.parts, open.swarm_record);
   running.metadata_entry = open.metadata_entry;
   running.selection = selection_of(open.body);  // what the attempt said, whatever the settings say today
   if (!open.metadata_entry || !open.torrent) return ok();
@@ -283,36 +262,6 @@ Result<void> Acquisitions::take_up(Running& running, OpenAcquisition const& open
   running.left_out = why_left_out(running.selection, *running.metainfo);
   count_wanted(running);
   return ok();
-}
-
-fetchers::SwarmJob Acquisitions::job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const {
-  fetchers::SwarmJob job;
-  job.id = attempt.text();
-  job.folder = attempt.text();
-  job.hashes = wanted.target.hashes;
-  job.torrent = wanted.target.torrent;
-  job.metadata_only = wanted.metadata_only;
-  job.choose_files = !wanted.metadata_only;
-  job.metadata_timeout_s = static_cast<std::uint64_t>(settings_.metadata_timeout.count());
-  if (wanted.timeout) job.idle_timeout_s = static_cast<std::uint64_t>(wanted.timeout->count());
-  for (std::string const& tracker : wanted.target.trackers)
-    if (job.trackers.size() < trackers_max && tracker.size() <= tracker_bytes_max && tracker_allowed(tracker, policy_))
-      job.trackers.push_back(tracker);
-  auto const dial = [&](std::string const& peer, bool named_by_operator) {
-    // Nobody here looks a name up for a route with a proxy, and a proxy is asked by libtorrent for addresses alone.
-    if (route.proxy && !is_literal_peer(peer)) return;
-    for (fetchers::PeerAddress& address : resolve_peer(peer, policy_, named_by_operator))
-      job.peers.push_back(std::move(address));
-  };
-  for (std::string const& peer : wanted.peers) dial(peer, true);
-  for (std::string const& peer : wanted.target.peers) {
-    // A name of content's choice is not waited for here.
-    if (auto name = name_of_peer(peer); name && !route.proxy)
-      job.peers.push_back(std::move(*name));
-    else
-      dial(peer, false);
-  }
-  return job;
 }
 
 /// Why this torrent must not be downloaded: the protocol's word and a sentence.
@@ -361,7 +310,6 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   Json matched = Json::array();
   if (running.hashes.v1) matched.push_back("sha1");
   if (running.hashes.v2) matched.push_back("sha256");
-  if (!metainfo.web_seeds.empty()) running.web_seeds_set_aside = metainfo.web_seeds.size();
   std::uint64_t const files = payload_files(metainfo);
   Json body{{"exhibit", exhibit.text()},
             {"sha256", hex(*sealed.sha256)},
@@ -370,8 +318,7 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
             {"files", files},
             {"bytes", json_number(metainfo.total_bytes)},
             {"pieces", metainfo.pieces},
-            {"piece_length", json_number(metainfo.piece_length)},
-            {"web_seeds_set_aside", running.web_seeds_set_aside}};
+            {"piece_length", json_number(metainfo.piece_length)}};
   if (metainfo.name.empty()) body.erase("name_hex");
   add_hashes(body, metainfo.hashes);
   IMPOUND_TRY(entry,
@@ -382,9 +329,6 @@ Result<void> Acquisitions::take_metainfo(Running& running, fetchers::Metainfo me
   terminal_.say("metadata    " + metainfo.name + ": " + std::to_string(files) + " file(s), " +
                 bytes_text(metainfo.total_bytes) +
                 (running.metadata_after ? ", found after " + duration_text(*running.metadata_after) : ""));
-  if (running.web_seeds_set_aside > 0)
-    terminal_.say("            " + std::to_string(running.web_seeds_set_aside) +
-                  " web seed(s) recorded, not used: this version downloads from peers only");
   running.metainfo = std::move(metainfo);
   running.left_out = why_left_out(running.selection, *running.metainfo);
   count_wanted(running);

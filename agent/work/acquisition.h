@@ -4,7 +4,8 @@
 // metadata is sealed first and at once (no payload comes before), files as they are whole, while the rest still comes,
 // then the file list, then the result. An attempt that a crash or Ctrl-C left open is taken up by the next begin() for
 // the same torrent: same attempt, same staging folder. Every way to end has its result, but for interrupt(), which
-// keeps the state for the next run.
+// keeps the state for the next run. What nobody has yet, and no person waits for, lies by and is tried again
+// (patience.h); its result comes when patience is over.
 //
 // What is caused by something else goes the way of its cause (P4): each route has a worker of its own, started with its
 // first acquisition; slots and the room on the disk are counted over all of them. An attempt that an earlier run left
@@ -26,6 +27,7 @@
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
 #include "agent/work/file_selection.h"
+#include "agent/work/patience.h"
 #include "agent/work/routes.h"
 #include "agent/work/session.h"
 #include "agent/work/slot_queue.h"
@@ -66,9 +68,8 @@ struct AcquisitionOutcome {
   std::uint64_t files_sealed = 0;
   std::uint64_t bytes_sealed = 0;
   std::uint64_t uploaded_payload_bytes = 0;
-  std::uint64_t web_seeds_set_aside = 0;
   std::uint64_t files_left_out = 0;     // by the selection
-  std::optional<EntryId> goes_on_as{};  // another attempt that turned out to have the same torrent
+  std::optional<EntryId> goes_on_as{};  // another attempt that turned out to have the same torrent, or its result
   EntryId attempt;
   struct Missing {
     std::string path_bytes;
@@ -84,7 +85,8 @@ struct Begun {
   std::optional<EntryId> erased{};  // the entry that ordered bytes of it gone; then nothing was started, either
   bool taken_up = false;            // an attempt of an earlier run goes on
   bool running_already = false;
-  bool metadata_there = false;  // only metadata was wanted, and an open attempt has it already
+  std::optional<EntryId> attempt{};  // that was begun, goes on or runs already
+  bool metadata_there = false;       // only metadata was wanted, and an open attempt has it already
 };
 
 class Acquisitions {
@@ -101,9 +103,15 @@ class Acquisitions {
   /// Waits at most `wait` for the workers, or until `wake_descriptor` is readable, and works off what came. A worker
   /// that died while it had nothing to do is heard of here, too.
   Result<void> pump(std::chrono::milliseconds wait, int wake_descriptor);
-  bool idle() const { return running_.empty(); }
+  /// Nothing is under way: there are none, or they all lie by until they are tried again.
+  bool idle() const { return lying_by() == running_.size(); }
+  /// Those that found nobody and are tried again later.
+  std::size_t lying_by() const;
   /// Of those that run, by their attempts.
   std::map<EntryId, TorrentProgress> progress() const;
+  /// What an operator ends: `closed` (a job.closed) and the attempt's result are durable together. Of an attempt that
+  /// an earlier run left open and this one has not begun; Code::not_found for every other. The result.
+  Result<EntryId> cancel(EntryId const& attempt, evidence::EntryDraft closed);
   /// Ends the worker. Open attempts stay open, their data stays in staging.
   void interrupt();
   /// Those that ended since the last call.
@@ -128,9 +136,12 @@ class Acquisitions {
     std::uint64_t bytes = 0;
     std::map<std::uint64_t, Sha256> sealed{};  // whole or, at the end, in part; by index
     std::vector<std::string> refused{};
-    std::uint64_t refused_more = 0;  // beyond those, without a text
-    std::string lines{};             // application/vnd.impound.files+jsonl, of those that were sealed
-    bool wrong = false;              // bytes that are not the torrent's were among them
+    std::uint64_t refused_more = 0;       // beyond those, without a text
+    std::string lines{};                  // application/vnd.impound.files+jsonl, of those that were sealed
+    std::set<std::uint64_t> not_taken{};  // objects that are named as these files, and are not what they should be
+    bool held_looked_for = false;         // every file, since it got its slot
+    std::uint64_t held_files = 0;         // that were found since
+    bool wrong = false;                   // bytes that are not the torrent's were among them
 
     /// What is held by them is read again when it is sealed.
     void drop_leases() {
@@ -173,14 +184,28 @@ class Acquisitions {
     bool chosen = false;              // and was told which files
     std::string refused_reason{};     // we ended it ourselves, for this reason
     std::string refused_detail{};
-    std::optional<EntryId> goes_on_as{};  // another attempt has the same torrent
-    std::uint64_t web_seeds_set_aside = 0;
+    std::optional<EntryId> goes_on_as{};       // another attempt has the same torrent, or its result
+    std::optional<Patience> patience{};        // once a try came to nothing, of those that are tried again
+    bool got_something = false;                // in this try: a byte or metadata
+    std::uint64_t downloaded_before = 0;       // by earlier tries of this run
     std::optional<EntryId> torrent_capture{};  // that brought the .torrent
     std::string torrent_media_type{};          // as the server claimed it
     fetchers::Progress progress{};
     std::int64_t begun_us = 0;
     std::optional<std::chrono::seconds> metadata_after{};  // where peers gave it
     std::optional<fetchers::Tried> tried{};                // whom its last worker asked
+    std::optional<fetchers::SwarmRecord> record{};         // where that has left it
+    std::optional<SealedBefore> record_before{};           // by an earlier run
+    std::set<std::string> incidents_told{};                // by earlier tries of this run
+  };
+  /// A swarm record that lies in an acquisition's staging folder.
+  struct LeftRecord {
+    EntryId attempt;
+    InfoHashes hashes;
+    std::optional<CaseName> case_name;
+    std::string staging;                        // the folder
+    std::optional<fetchers::SwarmRecord> told;  // by the worker that left it
+    std::optional<SealedBefore> sealed_before;  // by an earlier run
   };
   /// How the swarm's part ended.
   struct SwarmPart {
@@ -221,6 +246,8 @@ class Acquisitions {
   Result<void> end_refused(std::string job);
   Result<void> join_same(Running& running);
   Result<void> join_sources(Running& running, Running const& other);
+  Result<evidence::EntryDraft> result_of_left(OpenAcquisition const& open, std::string const& folder,
+                                              std::string const& detail);
   Result<void> end_same(InfoHashes const& hashes, FileSelection const& selection, EntryId const& completed_by);
   fetchers::SwarmJob job_for(Wanted const& wanted, EntryId const& attempt, Route const& route) const;
 
@@ -231,6 +258,7 @@ class Acquisitions {
   Result<void> on(SwarmLane& lane, fetchers::FileReached const& event);
   Result<void> on(SwarmLane& lane, fetchers::FilePart const& event);
   Result<void> on(SwarmLane& lane, fetchers::Tried const& event);
+  Result<void> on(SwarmLane& lane, fetchers::SwarmRecord const& event);
   Result<void> on(SwarmLane& lane, fetchers::Done const& event);
   Result<void> on(SwarmLane& lane, fetchers::Failed const& event);
   Result<void> on(SwarmLane& lane, fetchers::Incident const& event);
@@ -239,6 +267,24 @@ class Acquisitions {
   Result<void> record_death(SwarmLane const& lane, fetchers::Ended const& event, pid_t pid,
                             JobRevival::Death const& death);
   Result<void> finish(std::string const& job, SwarmPart ending);
+  std::optional<Patience> patience_of(Running const& running) const;
+  Result<bool> lie_by(Running& running, SwarmPart const& ending);
+  Result<EntryId> record_stall(Running const& running, SwarmPart const& ending);
+  Result<void> tell_refused(Running& running, EntryId const& cause);
+  void try_due_again();
+  static void bring_metadata(Running& running);
+  /// One that lies by is in no slot and not in the worker.
+  static bool lies_by(Running const& running) { return running.patience && running.patience->waits(); }
+  /// A source names what runs already; what lies by is tried again soon. True.
+  Result<void> named_again(Running& running, Wanted const& wanted);
+  static OpenAcquisition as_open(Running const& running);
+  void refuse_held(Running& running) const;
+  Result<void> take_held_files(Running& running, std::uint64_t bytes_max);
+  Result<void> look_for_held_files();
+  Result<void> end_where_all_is_held(Running& running);
+  static Json origin_of(Running& running, std::size_t index);
+  static std::string taken_line(fetchers::TorrentFile const& file, std::uint64_t index,
+                                evidence::SealedFile const& sealed, EntryId const& from);
   Result<void> close_others(InfoHashes const& hashes, EntryId const& completed_by);
   /// What a worker says of a file is what the metadata says, which the agent hashed itself, and the file was chosen.
   static bool known(Running const& running, fetchers::FileDone const& done);
@@ -265,6 +311,8 @@ class Acquisitions {
   static std::string problem_of(Running const& running, fetchers::FileDone const& done);
   static void explain(SwarmPart& ending, Intake const& intake, std::uint64_t files, std::uint64_t files_sealed);
   Result<std::optional<EntryId>> seal_file_list(Running const& running);
+  Result<std::string> read_swarm_record(LeftRecord const& left);
+  Result<std::optional<EntryId>> seal_swarm_record(LeftRecord const& left, std::string& refused);
   /// Files of a torrent that are neither padding nor symbolic links.
   static std::uint64_t payload_files(fetchers::Metainfo const& metainfo);
   static std::uint64_t symbolic_links(fetchers::Metainfo const& metainfo);
@@ -277,7 +325,7 @@ class Acquisitions {
   /// Another torrent of its worker runs alone, since that may be the one that ends it.
   static bool held_by_trial(std::string const& id, Running const& running);
   /// A part of its payload lies in staging.
-  static bool begun_before(Running const& running) { return running.taken_up || running.turns > 0; }
+  static bool begun_before(Running const& running) { return running.taken_up || running.turns > 0 || running.patience; }
   static Queued queued(std::string const& id, Running const& running);
   /// A folder for it, in its route's own.
   static std::string staging_of(Running const& running) { return running.lane.route.name + "/" + running.job.folder; }

@@ -176,8 +176,10 @@ Result<void> Acquisitions::read_sealed_edges(Running& running, std::size_t index
   fetchers::PayloadCheck& check = *running.intake.check;
   fetchers::TorrentFile const& file = running.metainfo->files[index];
   auto const before = running.sealed_before.find(hex(bytes_of(file.path_bytes)));
-  auto const digest =
-      before == running.sealed_before.end() ? std::optional<Sha256>{} : digest_from_hex<Sha256>(before->second.sha256);
+  auto const now = running.intake.sealed.find(index);
+  auto const digest = now != running.intake.sealed.end()      ? std::optional{now->second}
+                      : before != running.sealed_before.end() ? digest_from_hex<Sha256>(before->second.sha256)
+                                                              : std::optional<Sha256>{};
   if (!digest) {
     check.skip_file();
     return ok();

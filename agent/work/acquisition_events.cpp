@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "agent/work/acquisition.h"
+#include "agent/work/addresses.h"
 #include "agent/work/listed_sources.h"
+#include "agent/work/web_seeds.h"
 
 namespace impound::agent {
 
@@ -26,7 +28,10 @@ std::string does_not_start(fetchers::Ended const& event) {
 
 Result<void> Acquisitions::pump(std::chrono::milliseconds wait, int wake_descriptor) {
   IMPOUND_CHECK(session_.look_for_room());
-  IMPOUND_CHECK(hear(wait, wake_descriptor));
+  bool const looks = std::any_of(running_.begin(), running_.end(), [](auto const& one) {
+    return one.second.slot && !one.second.intake.held_looked_for;  // which goes on below
+  });
+  IMPOUND_CHECK(hear(looks ? std::chrono::milliseconds{0} : wait, wake_descriptor));
   // What a torrent is not heard for, while large files of another are sealed, is not its own silence.
   std::int64_t const before = session_.clock().boot_us();
   for (auto& [id, running] : running_) IMPOUND_CHECK(take_in_payload(running, Rest::comes));
@@ -79,8 +84,10 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& even
     running->refused_detail = line(metainfo.error());
     return end_in_swarm(event.job);
   }
+  running->got_something = true;
   running->metadata_after = std::chrono::seconds{(session_.clock().boot_us() - running->begun_us) / 1'000'000};
   IMPOUND_CHECK(take_metainfo(*running, std::move(metainfo).value(), event.info, false));
+  refuse_held(*running);
   if (!running->refused_reason.empty()) return end_in_swarm(event.job);
   return join_same(*running);
 }
@@ -90,9 +97,9 @@ Result<void> Acquisitions::on(SwarmLane&, fetchers::MetadataReceived const& even
 Result<void> Acquisitions::join_same(Running& running) {
   std::vector<std::string> same;
   for (auto& [id, other] : running_) {
-    if (&other == &running || &other.lane != &running.lane || !other.in_worker || other.metainfo ||
-        other.metadata_only || running.metadata_only || !other.refused_reason.empty() ||
-        !same_torrent(other.hashes, running.hashes))
+    bool const there = other.in_worker || lies_by(other);
+    if (&other == &running || &other.lane != &running.lane || !there || other.metainfo || other.metadata_only ||
+        running.metadata_only || !other.refused_reason.empty() || !same_torrent(other.hashes, running.hashes))
       continue;
     other.refused_reason = "cancelled";
     other.refused_detail = "acquisition " + running.attempt.text() + " has the same torrent, and goes on";
@@ -104,28 +111,17 @@ Result<void> Acquisitions::join_same(Running& running) {
     same.push_back(id);
     IMPOUND_CHECK(join_sources(running, other));
   }
-  for (std::string const& id : same) IMPOUND_CHECK(end_in_swarm(id));
+  for (std::string const& id : same) IMPOUND_CHECK(end_refused(id));
   return ok();
 }
 
 /// What the next run must know of as well, should this one be cut off.
 Result<void> Acquisitions::join_sources(Running& running, Running const& other) {
-  std::vector<std::string> peers;
-  for (fetchers::PeerAddress const& peer : other.job.peers) {
-    if (std::find(running.job.peers.begin(), running.job.peers.end(), peer) != running.job.peers.end()) continue;
-    running.job.peers.push_back(peer);
-    bool const v6 = peer.ip.find(':') != std::string::npos;
-    peers.push_back((v6 ? "[" + peer.ip + "]" : peer.ip) + ":" + std::to_string(peer.port));
-  }
-  std::vector<std::string> trackers;
-  for (std::string const& tracker : other.job.trackers) {
-    if (std::find(running.job.trackers.begin(), running.job.trackers.end(), tracker) != running.job.trackers.end())
-      continue;
-    running.job.trackers.push_back(tracker);
-    trackers.push_back(tracker);
-  }
+  auto const peers = peer_texts(agent::join_sources(running.job.peers, other.job.peers));
+  auto const trackers = agent::join_sources(running.job.trackers, other.job.trackers);
   Json body{{"attempt", other.attempt.text()}};
   if (!trackers.empty()) body["trackers"] = listed(trackers);
+  add_web_seeds(body, agent::join_sources(running.job.web_seeds, other.job.web_seeds));
   if (!peers.empty()) body["peers"] = listed(peers);
   IMPOUND_CHECK(session_.recorder().record(
       EntryDraft{"acquisition.joined", std::move(body), running.case_name, other.attempt, running.attempt, {}, {}}));
@@ -256,7 +252,7 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Incident const& event) 
   IMPOUND_CHECK(record_upload(event.sent_payload_bytes));
   std::vector<std::string> jobs;
   for (auto const& [id, running] : running_)
-    if (&running.lane == &lane) jobs.push_back(id);
+    if (&running.lane == &lane && !lies_by(running)) jobs.push_back(id);
   for (std::string const& job : jobs)
     IMPOUND_CHECK(
         finish(job, {"worker_ended", "stopped, because payload was sent to a peer", 0, event.sent_payload_bytes}));
@@ -279,6 +275,7 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
     running.intake.drop_leases();  // its successor opens them anew
     running.intake.reached.clear();
     running.intake.parts.clear();
+    running.record.reset();
     running.in_worker = running.paused = running.chosen = running.metadata_in_worker = false;
     running.progress = {};
     // What we had ended already, before the worker could say so, does not come back.
@@ -292,7 +289,7 @@ Result<void> Acquisitions::on(SwarmLane& lane, fetchers::Ended const& event) {
   // A worker that may not run will not run the next time either.
   if (event.refused)
     for (auto const& [id, running] : running_)
-      if (&running.lane == &lane) over[id] = {"worker_ended", does_not_start(event), 0, 0};
+      if (&running.lane == &lane && !lies_by(running)) over[id] = {"worker_ended", does_not_start(event), 0, 0};
   for (auto const& [job, ending] : over) IMPOUND_CHECK(finish(job, ending));
   return ok();  // pump() lets those run that may
 }

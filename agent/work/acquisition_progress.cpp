@@ -11,16 +11,21 @@ std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
   for (auto const& [id, running] : running_) {
     fetchers::Progress const& heard = running.progress;
     bool const alone_first = running.lane.revival.waits(id);
+    bool const later = lies_by(running);
     bool const queued = running.metainfo && !running.slot && !running.metadata_only;
     TorrentProgress one;
     one.hash = short_hash(running.hashes);
     if (running.metainfo) one.name = running.metainfo->name;
-    one.state = alone_first ? "waiting while another runs alone" : queued ? "waiting for its turn" : heard.state;
+    one.state = later         ? "waiting to be tried again"
+                : alone_first ? "waiting while another runs alone"
+                : queued      ? "waiting for its turn"
+                              : heard.state;
     one.done = heard.downloaded;
     one.total = heard.total;
     one.rate = heard.rate;
     one.peers = heard.peers;
     one.seeds = heard.seeds;
+    one.web_seeds = heard.web_seeds;
     one.files = running.files;
     one.bytes = running.metainfo ? running.metainfo->total_bytes : 0;
     one.files_sealed = running.intake.files + running.sealed_before.size();
@@ -31,8 +36,9 @@ std::map<EntryId, TorrentProgress> Acquisitions::progress() const {
 }
 
 void Acquisitions::show_progress() {
-  if (running_.empty() || !terminal_.status_due()) return;
-  std::map<EntryId, TorrentProgress> const torrents = progress();
+  if (idle() || !terminal_.status_due()) return;
+  std::map<EntryId, TorrentProgress> torrents = progress();
+  std::erase_if(torrents, [this](auto const& one) { return lies_by(running_.at(one.first.text())); });
   // The busy ones first: a screen may be too low for all.
   std::vector<TorrentProgress const*> order;
   for (auto const& [attempt, one] : torrents) order.push_back(&one);
@@ -47,6 +53,7 @@ void Acquisitions::show_progress() {
     all.total += one.total;
     all.rate += one.rate;
     all.peers += one.peers;
+    all.web_seeds += one.web_seeds;
     if (one.state == "downloading") ++downloading;
   }
   all.state = "downloading";
@@ -55,6 +62,8 @@ void Acquisitions::show_progress() {
     return running.second.lane.revival.waits(running.first);
   });
   if (alone_first > 0) text += ", " + std::to_string(alone_first) + " waiting while one runs alone";
+  if (std::size_t const later = lying_by(); later > 0)
+    text += ", " + std::to_string(later) + " waiting to be tried again";
   terminal_.status(lines, text + progress_line(all, plain_columns));
 }
 

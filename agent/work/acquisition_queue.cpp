@@ -44,7 +44,8 @@ FileSelection Acquisitions::selection_for(Wanted const& wanted) const {
 }
 
 bool Acquisitions::waits_for_slot(Running const& running) {
-  return !running.slot && running.metainfo && !running.metadata_only && running.refused_reason.empty();
+  return !running.slot && !lies_by(running) && running.metainfo && !running.metadata_only &&
+         running.refused_reason.empty();
 }
 
 Queued Acquisitions::queued(std::string const& id, Running const& running) {
@@ -56,13 +57,15 @@ bool Acquisitions::held_by_trial(std::string const& id, Running const& running) 
 }
 
 bool Acquisitions::has_work(Running const& running) {
-  return running.slot || running.metadata_only || !running.metainfo;
+  return !lies_by(running) && (running.slot || running.metadata_only || !running.metainfo);
 }
 
 /// Brings the workers' jobs in line with what may run: all of them, or after a death one suspect of its worker alone.
 Result<void> Acquisitions::let_run() {
+  try_due_again();
   for (auto& [name, lane] : lanes_) lane.revival.pass_time(session_.clock().boot_us());
   IMPOUND_CHECK(give_slots());
+  IMPOUND_CHECK(look_for_held_files());
   auto const lookups = lookups_to_begin();
   auto const lent = lent_slots();
   std::vector<std::string> to_add;
@@ -83,7 +86,10 @@ Result<void> Acquisitions::let_run() {
     running.paused = !runs;
     if (running.paused) running.intake.drop_leases();
   }
-  for (std::string const& id : to_add) IMPOUND_CHECK(add_to_swarm(id));
+  for (std::string const& id : to_add) {
+    if (Running* const running = find(id)) bring_metadata(*running);
+    IMPOUND_CHECK(add_to_swarm(id));
+  }
   choose_files();
   return ok();
 }
@@ -147,10 +153,10 @@ Result<void> Acquisitions::end_turns(std::size_t waiting) {
 
 /// Slots are given in the queue's order; whoever finds no room holds up those behind, or a large torrent would starve.
 Result<void> Acquisitions::give_slots() {
-  auto const waits = [](auto const& one) {
+  auto const waits_now = [](auto const& one) {
     return waits_for_slot(one.second) && !held_by_trial(one.first, one.second);
   };
-  IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits))));
+  IMPOUND_CHECK(end_turns(static_cast<std::size_t>(std::count_if(running_.begin(), running_.end(), waits_now))));
   std::vector<std::string> active;
   std::vector<Queued> waiting;
   for (auto const& [id, running] : running_) {
@@ -163,7 +169,9 @@ Result<void> Acquisitions::give_slots() {
   while (auto const next = next_in_queue(waiting, active)) {
     std::string const id = waiting[*next].id;
     waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(*next));
-    Running& running = running_.at(id);
+    Running* const waits = find(id);
+    if (waits == nullptr) continue;  // another one's end was its own
+    Running& running = *waits;
     if (why.empty() && active.size() >= settings_.active_torrents_max)
       why = "torrents.max_active is " + std::to_string(settings_.active_torrents_max);
     if (why.empty() && (no_room_beside_others(running) || no_room_for_the_rest(running))) measure_staging();
@@ -231,6 +239,7 @@ std::optional<std::string> Acquisitions::no_room_for_the_rest(Running const& run
 
 Result<void> Acquisitions::give_slot(Running& running) {
   running.slot = true;
+  running.intake.held_looked_for = false;
   running.last_byte_us = session_.clock().boot_us();
   if (!running.waits) return ok();
   running.waits.reset();
@@ -275,11 +284,15 @@ void Acquisitions::choose_files() {
   for (auto& [id, running] : running_) {
     if (!running.lane.runs()) continue;
     if (!running.slot || !running.refused_reason.empty() || !running.in_worker || !running.metadata_in_worker ||
-        running.chosen || !running.metainfo)
+        running.chosen || !running.metainfo || !running.intake.held_looked_for)
       continue;
     std::vector<bool> wanted;
-    for (std::size_t i = 0; i < running.left_out.size(); ++i)
-      wanted.push_back(running.left_out[i].empty() && !is_sealed(running, i));
+    std::set<std::pair<Sha256, std::uint64_t>> once;  // the others are taken from the vault when it is there
+    for (std::size_t i = 0; i < running.left_out.size(); ++i) {
+      fetchers::TorrentFile const& file = running.metainfo->files[i];
+      bool const takes = running.left_out[i].empty() && !is_sealed(running, i);
+      wanted.push_back(takes && (!file.pieces_root || once.emplace(*file.pieces_root, file.size).second));
+    }
     running.chosen = true;
     (void)running.lane.swarm->choose(id, std::move(wanted));  // what does not reach the worker: its Ended is on the way
   }

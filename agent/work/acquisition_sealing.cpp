@@ -4,6 +4,7 @@
 #include "agent/service/json_line.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/staging.h"
+#include "agent/work/web_seeds.h"
 #include "evidence/formats/hex.h"
 
 namespace impound::agent {
@@ -17,7 +18,6 @@ constexpr std::uint64_t batch_bytes_max = 256u << 20;  // beyond the first file,
 constexpr std::int64_t batch_wait_us = 1'000'000;
 constexpr std::size_t tried_bytes_max = 16 * 1024;
 constexpr std::uint64_t disk_full_below = 64u << 20;
-constexpr std::size_t incidents_max = 20;  // told one by one, of one acquisition
 
 /// A line of the file list; without a digest the file is not there.
 Json file_line(std::string const& path_bytes, std::uint64_t index, std::uint64_t size, std::string const& sha256,
@@ -64,6 +64,8 @@ Json Acquisitions::tried_json(Running const& running) {
              {"dht", running.tried->dht ? "on" : "off"}};
   if (running.tried->dht) tried["dht_peers"] = running.tried->dht_peers;
   if (!trackers.empty()) tried["trackers"] = std::move(trackers);
+  if (Json seeds = tried_web_seeds(running.tried->web_seeds, running.job.web_seeds); !seeds.empty())
+    tried["web_seeds"] = std::move(seeds);
   return tried;
 }
 
@@ -72,6 +74,9 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (found == nullptr) return ok();
   Running& running = *found;
   terminal_.clear();
+  IMPOUND_TRY(comes_again, lie_by(running, ending));
+  if (comes_again) return ok();
+  ending.downloaded += running.downloaded_before;
 
   // Beyond this line the bytes no longer change: the worker has let go of the torrent's files.
   // Only a disk that is full by our own eyes is a reason to hold new work and to give the reserve back.
@@ -79,8 +84,13 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (ending.reason == "disk_full" && free && free.value() < std::max(settings_.disk_reserve, disk_full_below))
     session_.disk_full("acquiring a torrent");
   IMPOUND_CHECK(take_in_payload(running, Rest::is_over));
+  IMPOUND_CHECK(take_held_files(running, std::numeric_limits<std::uint64_t>::max()));
   IMPOUND_CHECK(seal_parts(running));
   IMPOUND_TRY(file_list, seal_file_list(running));
+  std::string record_refused;
+  IMPOUND_TRY(swarm_record, seal_swarm_record({running.attempt, running.hashes, running.case_name, staging_of(running),
+                                               running.record, running.record_before},
+                                              record_refused));
 
   Intake const& intake = running.intake;
   std::uint64_t files_sealed = intake.files;
@@ -95,6 +105,7 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   bool const whole =
       running.metainfo && ending.reason.empty() && files_sealed + left_out == files && intake.refused.empty();
   if (!only_metadata && !whole && ending.reason.empty()) explain(ending, intake, files, files_sealed);
+  if (!record_refused.empty()) ending.detail += (ending.detail.empty() ? "" : "; ") + record_refused;
   std::string const state = only_metadata                                 ? "metadata_only"
                             : whole                                       ? "complete"
                             : files_sealed + intake.kept_parts.size() > 0 ? "partial"
@@ -115,23 +126,11 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
   if (std::uint64_t const links = running.metainfo ? symbolic_links(*running.metainfo) : 0; links > 0)
     body["symbolic_links"] = links;
   if (file_list) body["file_list"] = file_list->text();
+  if (swarm_record) body["swarm_record"] = swarm_record->text();
   if (running.metadata_entry) body["metadata"] = running.metadata_entry->text();
   IMPOUND_TRY(result, session_.recorder().record(EntryDraft{
                           "acquisition.result", std::move(body), running.case_name, {}, running.attempt, {}, {}}));
-  std::uint64_t const refused = intake.refused.size() + intake.refused_more;
-  for (std::size_t i = 0; i < std::min<std::uint64_t>(refused, incidents_max); ++i) {
-    std::string why = intake.refused[i];
-    if (i + 1 == incidents_max && refused > incidents_max)
-      why = "and " + std::to_string(refused - i) + " more, the first of them: " + why;
-    IMPOUND_CHECK(session_.recorder().record(
-        EntryDraft{"incident.raised",
-                   {{"what", "a file of an acquisition could not be sealed"}, {"detail", shown(why, 500)}},
-                   running.case_name,
-                   result,
-                   {},
-                   {},
-                   {}}));
-  }
+  IMPOUND_CHECK(tell_refused(running, result));
 
   session_.past().close(running.attempt);
   if (state == "complete" && left_out > 0) {
@@ -141,8 +140,8 @@ Result<void> Acquisitions::finish(std::string const& job, SwarmPart ending) {
     IMPOUND_CHECK(close_others(running.hashes, result));
   }
   outcomes_.push_back({running.hashes, running.metainfo ? running.metainfo->name : std::string(), state, ending.reason,
-                       ending.detail, result, files, files_sealed, bytes_sealed, ending.uploaded,
-                       running.web_seeds_set_aside, left_out, running.goes_on_as, running.attempt});
+                       ending.detail, result, files, files_sealed, bytes_sealed, ending.uploaded, left_out,
+                       running.goes_on_as, running.attempt});
   if (!whole && !only_metadata) add_missing(running, outcomes_.back());
   std::string const folder = staging_of(running);
   Running const ended = std::move(running);
@@ -161,41 +160,6 @@ void Acquisitions::explain(SwarmPart& ending, Intake const& intake, std::uint64_
   else
     ending.detail += std::to_string(files_sealed) + " of " + std::to_string(files) + " file(s) could be sealed; " +
                      (intake.refused.empty() ? "the others it did not announce" : intake.refused.front());
-}
-
-/// Attempts for the same torrent that earlier runs left open: nothing is left for them to do.
-Result<void> Acquisitions::close_others(InfoHashes const& hashes, EntryId const& completed_by) {
-  struct Other {
-    std::optional<CaseName> case_name;
-    Route const* route;
-    std::uint64_t files;
-    std::uint64_t bytes;
-  };
-  std::map<EntryId, Other> others;
-  for (auto const& [attempt, open] : session_.past().open_acquisitions())
-    if (same_torrent(open.hashes, hashes)) {
-      Other& other = others.emplace(attempt, Other{open.case_name, routes_.find(open.route()), 0, 0}).first->second;
-      for (auto const& [path_hex, before] : open.sealed) {
-        ++other.files;
-        other.bytes += before.size;
-      }
-    }
-  for (auto const& [attempt, other] : others) {
-    Json body{{"state", other.files > 0 ? "partial" : "failed"},
-              {"reason", "cancelled"},
-              {"detail", "another acquisition of this torrent is complete"}};
-    for (char const* count :
-         {"files", "files_sealed", "bytes", "bytes_sealed", "downloaded_payload_bytes", "uploaded_payload_bytes"})
-      body[count] = 0;
-    body["files_sealed"] = other.files;
-    body["bytes_sealed"] = other.bytes;
-    add_hashes(body, hashes);
-    IMPOUND_CHECK(session_.recorder().record(
-        EntryDraft{"acquisition.result", std::move(body), other.case_name, completed_by, attempt, {}, {}}));
-    session_.past().close(attempt);
-    if (other.route != nullptr) remove_staging_folder(session_.disk(), other.route->name + "/" + attempt.text());
-  }
-  return ok();
 }
 
 /// Files that are whole are sealed while the rest still comes. A second is waited for more of them, so that many small
@@ -231,6 +195,28 @@ Result<void> Acquisitions::seal_judged(Running& running, Rest rest) {
   return ok();
 }
 
+/// Of a file's exhibit.
+Json Acquisitions::origin_of(Running& running, std::size_t index) {
+  fetchers::TorrentFile const& file = running.metainfo->files[index];
+  Json origin{{"type", "torrent"},
+              {"path", shown(file.path_bytes, 1000)},
+              {"path_hex", hex(bytes_of(file.path_bytes))},
+              {"index", index}};
+  add_hashes(origin, running.hashes);
+  if (file.pieces_root) origin["pieces_root"] = hex(*file.pieces_root);
+  Intake& intake = running.intake;
+  if (intake.pieces.empty()) intake.pieces = fetchers::piece_ranges(*running.metainfo);
+  if (auto const& pieces = intake.pieces[index]) origin["pieces"] = {{"first", pieces->first}, {"last", pieces->last}};
+  return origin;
+}
+
+std::string Acquisitions::taken_line(fetchers::TorrentFile const& file, std::uint64_t index,
+                                     evidence::SealedFile const& sealed, EntryId const& from) {
+  Json one = file_line(file.path_bytes, index, file.size, hex(*sealed.sha256), sealed.exhibit->text());
+  one["taken_from"] = from.text();
+  return text_of_line(one);
+}
+
 Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::FileDone> const& batch) {
   Intake& intake = running.intake;
   std::vector<evidence::ToSeal> files;
@@ -243,14 +229,8 @@ Result<void> Acquisitions::seal_batch(Running& running, std::vector<fetchers::Fi
       intake.refused.push_back(done.path_bytes + ": " + problem);
       continue;
     }
-    Json origin{{"type", "torrent"},
-                {"path", shown(done.path_bytes, 1000)},
-                {"path_hex", hex(bytes_of(done.path_bytes))},
-                {"index", done.index}};
-    add_hashes(origin, running.hashes);
+    Json origin = origin_of(running, done.index);
     if (checked.pieces_unchecked > 0) origin["pieces_unchecked"] = checked.pieces_unchecked;
-    if (auto const& pieces = intake.pieces[done.index])
-      origin["pieces"] = {{"first", pieces->first}, {"last", pieces->last}};
     EntryDraft draft{"exhibit.sealed",  {{"role", "payload"}, {"origin", origin}},
                      running.case_name, running.metadata_entry,
                      running.attempt,   {},
@@ -300,6 +280,8 @@ Result<std::optional<EntryId>> Acquisitions::seal_file_list(Running const& runni
     Json one = before == running.sealed_before.end()
                    ? file_line(file.path_bytes, i, file.size, "", "", running.left_out[i])
                    : file_line(file.path_bytes, i, file.size, before->second.sha256, before->second.exhibit);
+    if (before != running.sealed_before.end() && !before->second.taken_from.empty())
+      one["taken_from"] = before->second.taken_from;
     if (part != running.intake.kept_parts.end()) one["part"] = part->second;
     lines += text_of_line(one);
   }

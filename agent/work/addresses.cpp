@@ -106,4 +106,13 @@ Result<AddressPolicy> address_policy(std::vector<std::string> const& allow_net) 
   return policy;
 }
 
+std::vector<std::string> peer_texts(std::vector<fetchers::PeerAddress> const& peers) {
+  std::vector<std::string> texts;
+  for (fetchers::PeerAddress const& peer : peers) {
+    bool const v6 = peer.ip.find(':') != std::string::npos;
+    texts.push_back((v6 ? "[" + peer.ip + "]" : peer.ip) + ":" + std::to_string(peer.port));
+  }
+  return texts;
+}
+
 }  // namespace impound::agent

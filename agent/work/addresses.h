@@ -44,4 +44,7 @@ std::vector<fetchers::AllowedEndpoint> allowed_rules(fetchers::AddressPolicy con
 /// The policy that settings and flags ask for. Code::usage for a network that is none.
 Result<fetchers::AddressPolicy> address_policy(std::vector<std::string> const& allow_net);
 
+/// HOST:PORT of each, as an attempt lists them.
+std::vector<std::string> peer_texts(std::vector<fetchers::PeerAddress> const& peers);
+
 }  // namespace impound::agent

@@ -101,23 +101,23 @@ Anchoring::Standing Anchoring::standing() const {
   return now;
 }
 
+std::optional<Anchoring::Standing> Anchoring::settled(std::chrono::milliseconds longest) {
+  std::lock_guard const hold{lock_};
+  Standing const now = standing();
+  if (!configured() || now.anchored || failed_ >= wanted_ || longest.count() <= 0) return now;
+  std::int64_t const boot = session_.clock().boot_us(), until = boot + longest.count() * 1000;
+  auto const step = schedule_.next(boot);
+  bool const rests = step.kind == AnchorSchedule::Step::wait && (!step.wake_us || *step.wake_us > until);
+  return !working_ && (rests || not_before_us_ > until) ? std::optional{now} : std::nullopt;
+}
+
 Anchoring::Standing Anchoring::wait(std::chrono::milliseconds longest, int wake_descriptor) {
   auto const deadline = std::chrono::steady_clock::now() + longest;
   for (;;) {
-    std::int64_t const left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    {
-      std::lock_guard const hold{lock_};
-      Standing const now = standing();
-      if (!configured() || now.anchored || failed_ >= wanted_ || left <= 0) return now;
-      std::int64_t const boot = session_.clock().boot_us();
-      auto const step = schedule_.next(boot);
-      bool const later = not_before_us_ > boot + left * 1000 || (step.kind == AnchorSchedule::Step::wait &&
-                                                                 (!step.wake_us || *step.wake_us > boot + left * 1000));
-      if (!working_ && later) return now;
-    }
+    auto const left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (auto const now = settled(left)) return *now;
     pollfd both[] = {{told_.number(), POLLIN, 0}, {wake_descriptor, POLLIN, 0}};
-    ::poll(both, 2, static_cast<int>(left));
+    ::poll(both, 2, static_cast<int>(left.count()));
     std::uint64_t seen = 0;
     (void)!::read(told_.number(), &seen, sizeof seen);
     if ((both[1].revents & POLLIN) != 0) {

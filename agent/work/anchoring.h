@@ -46,6 +46,8 @@ class Anchoring {
   /// Returns when everything that was wanted is stamped, when the round that was to do it has failed or can only go on
   /// after `longest`, when `longest` is over, or when `wake_descriptor` is readable.
   Standing wait(std::chrono::milliseconds longest, int wake_descriptor);
+  /// What wait(longest, …) would return at once; nothing while it would wait. For who must not wait.
+  std::optional<Standing> settled(std::chrono::milliseconds longest);
 
  private:
   /// The attempt that is open.

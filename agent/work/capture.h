@@ -1,9 +1,11 @@
 // A capture: one URL asked for, every hop kept as WARC records, told in exactly one capture.result.
 //
 // The attempt is durable before the first packet leaves; the records are durable before the result names them. What is
-// not worth keeping (`keep` says no) leaves its digests in the result and no record. One thread: the session's. Gap:
-// between the answer and the WARC record the body is held in memory, so a crash there costs this capture: its attempt
-// is closed as interrupted at the next start and the item is asked for again.
+// not worth keeping (`keep` says no) leaves its digests in the result and no record. One thread: the session's. A crash
+// behind the records and before the result costs nothing: the next start adopts the records, and the item is asked for
+// once more, because nobody has followed what it names. Gap: between the answer and the WARC records the body is held
+// in memory, so a crash there costs this capture: its attempt is closed as interrupted at the next start and the item
+// is asked for again.
 #pragma once
 
 #include <functional>
@@ -14,6 +16,7 @@
 #include "agent/work/routes.h"
 #include "agent/work/session.h"
 #include "fetchers/http/client.h"
+#include "fetchers/http/host_manners.h"
 
 namespace impound::agent {
 
@@ -40,23 +43,35 @@ struct Captured {
   int status = 0;
   std::string body{};  // transfer coding undone
   std::string final_url{};
-  std::string media_type{};  // as the server claims it; "" when it claims nothing
+  std::string media_type{};      // as the server claims it; "" when it claims nothing
+  std::string detected_type{};   // by its bytes, as the reader says it; "" unknown
+  std::string charset{};         // the same; "" for what is no text
+  std::string base{};            // what its relative links are relative to, by its own word; "" for final_url
+  std::string content_coding{};  // the same; the body still has it
 };
+
+/// As the settings have captures asked: certificates kept, and how they are trusted.
+fetchers::HttpRequest capture_request(Settings const& settings, fetchers::Url const& url,
+                                      std::optional<fetchers::Exemption> const& exempt);
 
 class Captures {
  public:
-  Captures(Session& session, Settings const& settings, RoutedClients& clients, std::function<bool()> cancelled);
+  /// `manners`: hears what came of each host; may be null.
+  Captures(Session& session, Settings const& settings, RoutedClients& clients, std::function<bool()> cancelled,
+           fetchers::HostManners* manners = nullptr);
 
   /// `judge` may take usable back (a site's sentence that is no content) and says whether the exchange is kept.
   Result<Captured> capture(CaptureOrder const& order, std::function<bool(Captured&)> const& judge);
 
  private:
-  Result<Json> keep(std::vector<fetchers::Exchange> const& hops);
+  Result<Json> keep(std::vector<fetchers::Exchange> const& hops, std::vector<Sha256> const& digests,
+                    EntryId const& attempt, Json const& result);
 
   Session& session_;
   Settings const& settings_;
   RoutedClients& clients_;
   std::function<bool()> cancelled_;
+  fetchers::HostManners* manners_;
 };
 
 }  // namespace impound::agent

@@ -1,7 +1,5 @@
 #include "agent/work/fetch_report.h"
 
-#include <cstdio>
-
 #include "agent/service/json_line.h"
 #include "agent/work/outcome_text.h"
 #include "agent/work/past.h"
@@ -12,11 +10,6 @@ namespace {
 
 constexpr std::chrono::seconds progress_every{2};
 constexpr std::size_t missing_lines_max = 5;
-
-void print(Json const& event) {
-  print_json(event);
-  std::fflush(stdout);
-}
 
 Json json_of(AcquisitionOutcome const& outcome) {
   Json missing = Json::array();
@@ -41,6 +34,8 @@ Json json_of(AcquisitionOutcome const& outcome) {
 }
 
 }  // namespace
+
+void FetchReport::print(Json const& event) { out_(json_line(event) + "\n"); }
 
 void FetchReport::held(InfoHashes const& hashes, EntryId const& result) {
   if (!json_) return;
@@ -80,6 +75,7 @@ void FetchReport::progress(std::map<EntryId, TorrentProgress> const& torrents) {
                      {"total", torrent.total},
                      {"rate", torrent.rate},
                      {"peers", torrent.peers},
+                     {"web_seeds", torrent.web_seeds},
                      {"seeds", torrent.seeds},
                      {"files", torrent.files},
                      {"files_sealed", torrent.files_sealed}};
@@ -94,32 +90,27 @@ void FetchReport::progress(std::map<EntryId, TorrentProgress> const& torrents) {
 void FetchReport::outcome(AcquisitionOutcome const& outcome) {
   told_.erase(outcome.attempt);
   if (json_) return print(json_of(outcome));
-  std::printf("%s\n", outcome_text(outcome).c_str());
-  if (!outcome.detail.empty()) std::printf("  %s\n", shown(outcome.detail, 300).c_str());
+  std::string text = outcome_text(outcome) + "\n";
+  if (!outcome.detail.empty()) text += "  " + shown(outcome.detail, 300) + "\n";
   for (std::size_t i = 0; i < outcome.missing.size() && i < missing_lines_max; ++i) {
     auto const& file = outcome.missing[i];
-    if (file.verified_bytes > 0)
-      std::printf("  in part  %s: %s of %s\n", shown(file.path_bytes, 200).c_str(),
-                  bytes_text(file.verified_bytes).c_str(), bytes_text(file.size).c_str());
-    else
-      std::printf("  missing  %s: %s\n", shown(file.path_bytes, 200).c_str(), bytes_text(file.size).c_str());
+    text += (file.verified_bytes > 0 ? "  in part  " : "  missing  ") + shown(file.path_bytes, 200) + ": " +
+            (file.verified_bytes > 0 ? bytes_text(file.verified_bytes) + " of " : "") + bytes_text(file.size) + "\n";
   }
   std::uint64_t const all = outcome.missing.size() + outcome.missing_more;
   if (all > missing_lines_max)
-    std::printf("  and %llu more; impound show lists them\n", static_cast<unsigned long long>(all - missing_lines_max));
-  std::fflush(stdout);
+    text += "  and " + std::to_string(all - missing_lines_max) + " more; impound show lists them\n";
+  out_(text);
 }
 
 void FetchReport::timestamp(std::string const& text) {
   if (json_) return print({{"event", "timestamp"}, {"text", text}});
-  std::printf("%s\n", text.c_str());
-  std::fflush(stdout);
+  out_(text + "\n");
 }
 
 void FetchReport::next(std::string const& command) {
   if (json_) return print({{"event", "next"}, {"command", command}});
-  std::printf("next: %s\n", command.c_str());
-  std::fflush(stdout);
+  out_("next: " + command + "\n");
 }
 
 }  // namespace impound::agent

@@ -5,7 +5,8 @@
 //     {"event":"going_on", "info_hash_v1"|"info_hash_v2"}                         an attempt of an earlier run is taken
 //     up
 //     {"event":"metadata", "attempt", "name", "files", "bytes", "after_s"}   after_s: where peers gave it
-//     {"event":"progress", "attempt", "state", "done", "total", "rate", "peers", "seeds", "files", "files_sealed"}
+//     {"event":"progress", "attempt", "state", "done", "total", "rate", "peers", "seeds", "web_seeds", "files",
+//     "files_sealed"}
 //                                                                 bytes; at most every two seconds, when it changed
 //     {"event":"result", "attempt", "result", "state", "info_hash_v1"|"info_hash_v2", "name", "files", "files_sealed",
 //     "bytes_sealed",
@@ -17,6 +18,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -27,7 +29,8 @@ namespace impound::agent {
 
 class FetchReport {
  public:
-  explicit FetchReport(bool json) : json_(json) {}
+  /// `out`: takes what goes to stdout, to the byte.
+  FetchReport(bool json, std::function<void(std::string const&)> out) : json_(json), out_(std::move(out)) {}
 
   bool json() const { return json_; }
   void held(InfoHashes const& hashes, EntryId const& result);
@@ -39,9 +42,11 @@ class FetchReport {
   void next(std::string const& command);
 
  private:
+  void print(Json const& event);
   void metadata(EntryId const& attempt, TorrentProgress const& torrent);
 
   bool json_;
+  std::function<void(std::string const&)> out_;
   std::map<EntryId, std::string> told_;  // of each attempt: its last progress, "" before any
   std::set<EntryId> named_;              // whose metadata was told
   std::chrono::steady_clock::time_point next_{};

@@ -2,6 +2,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,15 @@ std::vector<std::string> not_listed(std::vector<std::string> texts, std::vector<
 /// `known`.
 void keep_listed(std::vector<std::string>& texts, std::vector<std::string> const& known,
                  std::vector<std::string> const& first = {});
+
+/// Adds to `own` what it lacks, and returns that.
+template <class Source>
+std::vector<Source> join_sources(std::vector<Source>& own, std::vector<Source> const& others) {
+  std::vector<Source> fresh;
+  for (Source const& one : others)
+    if (std::find(own.begin(), own.end(), one) == own.end()) fresh.push_back(one);
+  own.insert(own.end(), fresh.begin(), fresh.end());
+  return fresh;
+}
 
 }  // namespace impound::agent

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "evidence/formats/hex.h"
+#include "evidence/values/utc_time.h"
 
 namespace impound::agent {
 
@@ -98,6 +99,7 @@ void Past::take(ReadEntry const& entry) {
   std::string const kind{entry.kind()};
   Json const& body = entry.body();
   take_stamping(entry);
+  warcs_.take(entry);
   digests_.take(kind, body, entry.id(), entry.of());
   if (kind == "capture.attempt") {
     open_captures_.emplace(entry.id(), OpenCapture{body, entry.case_name()});
@@ -109,6 +111,7 @@ void Past::take(ReadEntry const& entry) {
     open.body = body;
     open.case_name = entry.case_name();
     open.cause = entry.cause();
+    open.begun_utc_us = utc_us_from(entry.utc()).value_or(0);
     open.by_person = entry.json.contains("by");
     open.metadata_only = body.value("metadata_only", Json(false)) == true;
   } else if (kind == "acquisition.metadata" && entry.of()) {
@@ -121,23 +124,32 @@ void Past::take(ReadEntry const& entry) {
     }
   } else if ((kind == "acquisition.resumed" || kind == "acquisition.joined") && entry.of()) {
     if (auto const open = open_.find(*entry.of()); open != open_.end())
-      for (char const* key : {"trackers", "peers"}) {
+      for (char const* key : {"trackers", "peers", "web_seeds", "http_seeds"}) {
         Json& known = open->second.body[key];
         if (!known.is_array()) known = Json::array();
         for (std::string const& text : texts_field(body, key)) known.push_back(text);
       }
+  } else if (kind == "acquisition.stalled" && entry.of()) {
+    if (auto const open = open_.find(*entry.of()); open != open_.end()) {
+      TriesBefore& before = open->second.tries;
+      auto const tries = static_cast<unsigned>(std::min<std::uint64_t>(count_field(body, "try").value_or(1), 1'000));
+      if (tries <= before.tries) ++before.starts_over;
+      before.tries = tries;
+    }
   } else if (kind == "acquisition.result") {
     take_acquisition_result(entry);
   } else if (kind == "exhibit.sealed") {
     take_exhibit(entry);
   } else if (kind == "exhibit.erased") {
-    take_records(body);
+    held_files_.take_erased(body);
     take_erasure(entry);
   } else if (kind == "job.closed" && entry.cause()) {
-    if (auto const item = followed_.find(*entry.cause()); item != followed_.end()) {
-      mark_seen(item->second.first, item->second.second);
-      followed_.erase(item);
-    }
+    // Worked off, or ended by an operator: either way nobody asks for the item again.
+    for (auto* const items : {&followed_, &failed_})
+      if (auto const item = items->find(*entry.cause()); item != items->end()) {
+        mark_seen(item->second.first, item->second.second);
+        items->erase(item);
+      }
   } else if (kind == "limit.reached" || kind == "limit.left") {
     if (text_field(body, "limit") == "disk") disk_full_ = kind == "limit.reached";
   } else if (kind == "settings.loaded") {
@@ -173,35 +185,30 @@ void Past::take_capture_result(ReadEntry const& entry) {
     if (attempt != open_captures_.end()) {
       auto const source = text_field(attempt->second.body, "source");
       auto const key = text_field(attempt->second.body, "key");
-      if (source && key && text_field(body, "outcome") == "captured") {
+      // One that a start adopted was not followed: the item is asked for again.
+      bool const followed = body.value("recovered", Json(false)) != true;
+      if (source && key && followed && text_field(body, "outcome") == "captured") {
         if (count_field(body, "references").value_or(0) == 0)
           mark_seen(*source, *key);
         else
           followed_.emplace(entry.id(), std::pair{*source, *key});
+      } else if (source && key) {
+        failed_.emplace(entry.id(), std::pair{*source, *key});
       }
       open_captures_.erase(attempt);
     }
   }
-  take_records(body);
 }
 
-/// Of a capture, or of the order that its records be cut: until that is done they are no stray bytes.
-void Past::take_records(Json const& body) {
-  auto const records = body.find("records");
-  if (records == body.end() || !records->is_array()) return;
-  for (Json const& record : *records) {
-    auto const file = text_field(record, "file");
-    auto const offset = count_field(record, "offset");
-    auto const length = count_field(record, "length");
-    if (!file || !offset || !length) continue;
-    std::uint64_t& end = warc_ends_[*file];
-    end = std::max(end, *offset + *length);
-  }
+void Past::note_sealed(Json const& body, EntryId const& exhibit) {
+  digests_.take("exhibit.sealed", body, exhibit, {});
+  held_files_.take_sealed(body, exhibit);
 }
 
 void Past::take_exhibit(ReadEntry const& entry) {
   Json const& body = entry.body();
   exhibits_.insert_or_assign(entry.id(), entry.of());
+  held_files_.take_sealed(body, entry.id());
   auto const digest = digest_from_hex<Sha256>(text_field(body, "sha256").value_or(""));
   if (digest) objects_.insert(*digest);
   if (!entry.of()) return;
@@ -212,12 +219,15 @@ void Past::take_exhibit(ReadEntry const& entry) {
     open->second.torrent = digest;
     open->second.torrent_is_whole = role == "torrent";
   }
+  if (role == "swarm_record")
+    open->second.swarm_record = {text_field(body, "sha256").value_or(""), entry.id().text(),
+                                 count_field(body, "size").value_or(0)};
   bool const part = role == "payload_part";
   if ((role == "payload" || part) && body.contains("origin")) {
     auto& files = part ? open->second.parts : open->second.sealed;
     if (auto const path = text_field(body["origin"], "path_hex"))
-      files[*path] = {text_field(body, "sha256").value_or(""), entry.id().text(),
-                      count_field(body, "size").value_or(0)};
+      files[*path] = {text_field(body, "sha256").value_or(""), entry.id().text(), count_field(body, "size").value_or(0),
+                      text_field(body, "taken_from").value_or("")};
   }
 }
 

@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "agent/work/digests_due.h"
+#include "agent/work/held_files.h"
+#include "agent/work/patience.h"
 #include "evidence/custody_entry.h"
 #include "evidence/timestamps/stamping_history.h"
 #include "evidence/values/digest.h"
 #include "evidence/values/info_hash.h"
+#include "evidence/warc/logged_warcs.h"
 
 namespace impound::agent {
 
@@ -24,6 +27,7 @@ struct SealedBefore {
   std::string sha256;
   std::string exhibit;
   std::uint64_t size = 0;
+  std::string taken_from{};  // the exhibit that the vault had it by before; "" for what came from peers
 };
 
 struct OpenAcquisition {
@@ -37,10 +41,13 @@ struct OpenAcquisition {
   bool torrent_is_whole = false;    // a .torrent, not only an info dict
   /// The route of the settings that it took.
   std::string route() const;
+  std::int64_t begun_utc_us = 0;
+  TriesBefore tries{};                           // that came to nothing
   bool by_person = false;                        // a command's, not a source's
   bool metadata_only = false;                    // the payload was not asked for
   std::map<std::string, SealedBefore> sealed{};  // payload files that are sealed already, by path_hex
   std::map<std::string, SealedBefore> parts{};   // and those of which a part is
+  std::optional<SealedBefore> swarm_record{};    // the newest
 };
 
 /// A capture that a crash left without its result.
@@ -88,7 +95,7 @@ class Past {
 
   bool logged(EntryId const& exhibit) const { return exhibits_.contains(exhibit); }
   std::set<Sha256> const& objects() const { return objects_; }
-  std::map<std::string, std::uint64_t> const& warc_ends() const { return warc_ends_; }
+  evidence::LoggedWarcs const& warcs() const { return warcs_; }
   evidence::StampingHistory const& stamping() const { return stamping_; }
   Unanchored unanchored() const;
   /// The last limit.reached about the disk has no limit.left behind it.
@@ -96,11 +103,14 @@ class Past {
   std::string const& settings_sha256() const { return settings_sha256_; }
   /// Exhibits that still lack SHA-1 and MD5; those of this run are added as they are sealed.
   DigestsDue& digests() { return digests_; }
+  /// Payload by its v2 root; of this run as well.
+  HeldFiles const& held_files() const { return held_files_; }
+  /// This run has sealed it.
+  void note_sealed(Json const& body, EntryId const& exhibit);
 
  private:
   void take_stamping(evidence::ReadEntry const& entry);
   void take_capture_result(evidence::ReadEntry const& entry);
-  void take_records(Json const& body);
   void take_exhibit(evidence::ReadEntry const& entry);
   void take_acquisition_result(evidence::ReadEntry const& entry);
   void take_erasure(evidence::ReadEntry const& entry);
@@ -116,12 +126,13 @@ class Past {
   std::map<EntryId, OpenAcquisition> open_;
   std::map<EntryId, OpenCapture> open_captures_;
   std::map<EntryId, std::pair<std::string, std::string>> followed_;  // captures whose references are not worked off yet
+  std::map<EntryId, std::pair<std::string, std::string>> failed_;    // captures of items that could not be had
   std::map<EntryId, std::optional<EntryId>> exhibits_;               // with the acquisition each is of
   std::map<EntryId, InfoHashes> ended_;                              // acquisitions that have a result
   std::map<InfoHashV1, EntryId> erased_v1_;
   std::map<InfoHashV2, EntryId> erased_v2_;
   std::set<Sha256> objects_;
-  std::map<std::string, std::uint64_t> warc_ends_;
+  evidence::LoggedWarcs warcs_;
   std::string settings_sha256_;
   evidence::StampingHistory stamping_;
   bool disk_full_ = false;
@@ -130,6 +141,7 @@ class Past {
   std::optional<std::uint64_t> last_result_;     // index
   std::string since_utc_;                        // of entry 0, then of the newest result that anchored the log
   DigestsDue digests_;
+  HeldFiles held_files_;
 };
 
 /// No entry holds a longer list.

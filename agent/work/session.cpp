@@ -22,7 +22,6 @@
 #include "evidence/start_recovery.h"
 #include "evidence/system/clock.h"
 #include "evidence/verify/verdict.h"
-#include "evidence/warc/unlogged.h"
 
 namespace impound::agent {
 
@@ -35,9 +34,9 @@ constexpr std::uint64_t start_bytes_min = 4 * 1024 * 1024;
 // So much more than that and the reserve together that the log does not fill up with a disk that is now full, now not.
 constexpr std::uint64_t room_again_bytes = 32 * 1024 * 1024;
 
-std::string login_name() {
-  passwd const* const account = ::getpwuid(::getuid());
-  return account != nullptr ? account->pw_name : "uid-" + std::to_string(::getuid());
+std::string login_name(uid_t uid) {
+  passwd const* const account = ::getpwuid(uid);
+  return account != nullptr ? account->pw_name : "uid-" + std::to_string(uid);
 }
 
 Result<std::string> digest_of_file(std::string const& path) {
@@ -66,6 +65,13 @@ Json started_body(std::string const& command) {
   return body;
 }
 
+/// What the vault's WARC files say of themselves: never a login name, unless the operator is called so.
+evidence::WarcOrigin warc_origin(Settings const& settings, evidence::VaultIdentity const& vault) {
+  utsname host{};
+  ::uname(&host);
+  return {"impound/" IMPOUND_VERSION, settings.operator_name, host.nodename, vault.origin};
+}
+
 /// Waits a moment for a writer to let go of a file; the sealing calls it between its tries for the lease.
 void pause_for_lease() { ::poll(nullptr, 0, 1000); }
 
@@ -73,6 +79,10 @@ void pause_for_lease() { ::poll(nullptr, 0, 1000); }
 
 std::string state_folder(evidence::VaultIdentity const& identity) {
   return user_folder("XDG_STATE_HOME", ".local/state") + "/impound/" + identity.short_name();
+}
+
+std::string service_state_folder(evidence::VaultIdentity const& identity) {
+  return "/var/lib/impound/" + identity.short_name();
 }
 
 std::string vault_folder(Settings const& settings) {
@@ -97,16 +107,19 @@ Result<void> make_process_folder(std::string const& path) {
   return ok();
 }
 
-evidence::By who(Settings const& settings) {
-  return {login_name(), settings.operator_name.empty() ? login_name() : settings.operator_name, ::getuid()};
+evidence::By who(Settings const& settings) { return who(::getuid(), settings.operator_name); }
+
+evidence::By who(uid_t uid, std::string const& operator_name) {
+  std::string const login = login_name(uid);
+  return {login, operator_name.empty() ? login : operator_name, uid};
 }
 
 Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::string const& command, Clock& clock,
                                                Randomness& randomness, std::string const& accept_rollback,
                                                std::string const& passphrase_file) {
-  IMPOUND_CHECK(inside_network_namespace(settings.require_netns));  // before anything is opened or sent
   std::unique_ptr<Session> session{new Session(clock, randomness)};
   IMPOUND_TRY(vault, evidence::Vault::open_for_writing(vault_folder(settings)));
+  IMPOUND_CHECK(inside_network_namespace(settings.require_netns));  // before anything is written or sent
   session->vault_ = std::move(vault);
   evidence::VaultIdentity const& identity = session->vault_->identity();
 
@@ -133,6 +146,8 @@ Result<std::unique_ptr<Session>> Session::open(Settings const& settings, std::st
   IMPOUND_CHECK(session->start_recording(command, std::move(log), digests));
   IMPOUND_CHECK(session->tell_of_rollback(who(settings)));
   IMPOUND_CHECK(session->recover(recovered_entries));
+  IMPOUND_CHECK(session->close_left_warcs());
+  session->warc_origin_ = warc_origin(settings, identity);
   IMPOUND_CHECK(session->record_settings(settings));
   return session;
 }
@@ -168,7 +183,7 @@ Result<void> Session::start_recording(std::string const& command, std::unique_pt
       [this](std::vector<EntryDraft> drafts) -> Result<void> {
         std::vector<EntryDraft> const sealed = drafts;
         IMPOUND_CHECK(recorder_->record(std::move(drafts)));
-        for (EntryDraft const& draft : sealed) past_.digests().take(draft.kind, draft.body, *draft.id, {});
+        for (EntryDraft const& draft : sealed) past_.note_sealed(draft.body, *draft.id);
         return ok();
       },
       pause_for_lease, evidence::SealingLimits{}, digests);
@@ -220,12 +235,14 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
   IMPOUND_CHECK(tell_of_sealing());
   if (recorded > 0) {
     // The plans' exhibits are entries now, and the past must know their objects before anything is set aside.
-    IMPOUND_CHECK(recorder_->publish());
-    past_ = Past{};
-    erasures_ = {};
-    IMPOUND_CHECK(read_past(vkey_));
+    IMPOUND_CHECK(read_past_again());
   }
-  IMPOUND_TRY(warc_bytes, evidence::set_aside_unlogged(disk(), past_.warc_ends()));
+  IMPOUND_TRY(warcs, evidence::settle_unlogged(disk(), past_.warcs(), [this](EntryId const& attempt) {
+                return past_.open_captures().contains(attempt);
+              }));
+  for (evidence::SetAsideTail const& tail : warcs.set_aside)
+    IMPOUND_CHECK(incident("bytes of a WARC file that no entry names were set aside", evidence::printable(tail.file),
+                           std::to_string(tail.bytes) + " bytes from " + std::to_string(tail.offset)));
   // Before what nothing names is set aside: what is ordered gone must not be kept in staging/torn.
   IMPOUND_TRY(erased, carry_out_erasures());
   IMPOUND_TRY(report, evidence::set_aside_unnamed(disk(), {past_.objects().begin(), past_.objects().end()}));
@@ -245,29 +262,65 @@ Result<void> Session::recover(std::uint64_t recovered_entries) {
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
   for (auto const& [id, stamping] : past_.stamping().open())
     if (attempts.size() < entry_list_max) attempts.push_back(id.text());
-  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warc_bytes == 0) return keep_reserve();
+  if (open == 0 && recovered_entries == 0 && plans == 0 && objects.empty() && warcs.set_aside.empty())
+    return keep_reserve();
 
+  std::uint64_t warc_bytes = 0;
+  for (evidence::SetAsideTail const& tail : warcs.set_aside) warc_bytes += tail.bytes;
   Json body{{"open_attempts", open},
             {"attempts", attempts},
             {"entries", recovered_entries},
             {"sealing_plans", plans},
             {"objects_set_aside", objects.size()},
             {"warc_bytes_set_aside", warc_bytes}};
+  if (!warcs.adopted.empty()) body["captures_adopted"] = warcs.adopted.size();
   IMPOUND_TRY(recovered, recorder_->record(EntryDraft{"agent.recovered", std::move(body), {}, {}, {}, {}, {}}));
-  // A capture that a crash cut is closed with what is known of it; the next poll starts a new attempt.
-  for (auto const& [id, capture] : past_.open_captures()) {
-    Json result{
-        {"outcome", "interrupted"}, {"url", text_field(capture.body, "url").value_or("unknown")}, {"kept", false}};
-    IMPOUND_CHECK(
-        recorder_->record(EntryDraft{"capture.result", std::move(result), capture.case_name, recovered, id, {}, {}}));
-  }
+  IMPOUND_CHECK(close_open_captures(recovered, warcs));
   if (!past_.open_acquisitions().empty())
     remarks_.push_back(std::to_string(past_.open_acquisitions().size()) +
                        " acquisition(s) of an earlier run are still open");
   if (plans + recovered_entries > 0)
     remarks_.push_back("the last run ended without closing the vault: what it had acknowledged was brought in");
+  if (!warcs.adopted.empty())
+    remarks_.push_back(std::to_string(warcs.adopted.size()) +
+                       " capture(s) of the last run were whole in their WARC file and were adopted");
   if (erased > 0) remarks_.push_back("an erasure that was ordered was carried out to its end");
   return keep_reserve();
+}
+
+Result<void> Session::read_past_again() {
+  IMPOUND_CHECK(recorder_->publish());
+  past_ = Past{};
+  erasures_ = {};
+  return read_past(vkey_);
+}
+
+/// A capture that a crash cut is closed with what is known of it; the next poll starts a new attempt.
+Result<void> Session::close_open_captures(EntryId const& recovered, evidence::SettledWarcs const& warcs) {
+  std::map<EntryId, OpenCapture> open = past_.open_captures();
+  auto const close = [&](EntryId const& attempt, Json result) -> Result<void> {
+    std::optional<CaseName> const of_case = open.at(attempt).case_name;
+    open.erase(attempt);
+    IMPOUND_CHECK(
+        recorder_->record(EntryDraft{"capture.result", std::move(result), of_case, recovered, attempt, {}, {}}));
+    return ok();
+  };
+  for (evidence::AdoptedCapture const& adopted : warcs.adopted) {
+    Json result = adopted.result;
+    result["kept"] = result["recovered"] = true;
+    result["records"] = Json::array();
+    for (evidence::WrittenRecord const& record : adopted.records)
+      result["records"].push_back(evidence::to_json(record));
+    IMPOUND_CHECK(close(adopted.attempt, std::move(result)));
+  }
+  while (!open.empty()) {
+    auto const& [attempt, capture] = *open.begin();
+    IMPOUND_CHECK(close(
+        EntryId(attempt),
+        {{"outcome", "interrupted"}, {"url", text_field(capture.body, "url").value_or("unknown")}, {"kept", false}}));
+  }
+  // Their files end elsewhere now, and have more records.
+  return warcs.adopted.empty() ? Result<void>(ok()) : read_past_again();
 }
 
 /// What an earlier run ordered gone and did not come to destroy; gives how much that was.
@@ -299,14 +352,6 @@ Result<void> Session::record_settings(Settings const& settings) {
   IMPOUND_CHECK(recorder_->record(
       EntryDraft{"settings.loaded", {{"sha256", digest}, {"exhibit", exhibit.text()}}, {}, {}, {}, {}, {}}));
   return ok();
-}
-
-Result<evidence::WarcWriter*> Session::warc() {
-  if (!warc_) {
-    IMPOUND_TRY(writer, evidence::WarcWriter::open(disk(), clock_, randomness_, "impound/" IMPOUND_VERSION));
-    warc_ = std::move(writer);
-  }
-  return warc_.get();
 }
 
 Result<void> Session::close(std::string const& reason) {

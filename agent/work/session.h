@@ -20,6 +20,7 @@
 #include "evidence/key_files.h"
 #include "evidence/sealing.h"
 #include "evidence/vault.h"
+#include "evidence/warc/unlogged.h"
 #include "evidence/warc/writer.h"
 
 namespace impound {
@@ -31,6 +32,8 @@ namespace impound::agent {
 
 /// Where a vault's memory lies: named by the vault's short name, outside the vault.
 std::string state_folder(evidence::VaultIdentity const& identity);
+/// Where it lies for a service of the system.
+std::string service_state_folder(evidence::VaultIdentity const& identity);
 
 /// The vault's folder: --vault, $IMPOUND_VAULT, settings, $XDG_DATA_HOME/impound/vault.
 std::string vault_folder(Settings const& settings);
@@ -43,6 +46,8 @@ Result<void> make_process_folder(std::string const& path);
 
 /// Who asks: uid, login name and --operator.
 evidence::By who(Settings const& settings);
+/// The same of another user of this machine; `operator_name` is their word.
+evidence::By who(uid_t uid, std::string const& operator_name);
 
 class Session {
  public:
@@ -79,8 +84,11 @@ class Session {
   void disk_full(std::string const& doing);
   /// While work goes on: once there is room again after a full disk, the log says that and the reserve is back.
   Result<void> look_for_room();
-  /// Opened at the first capture.
+  /// Opened when it is asked for first; a file that is due was closed, and the log knows it.
   Result<evidence::WarcWriter*> warc();
+  /// One capture behind the others of the open file; on a full disk once more when the reserve was given back. Durable
+  /// with the writer's next sync().
+  Result<std::vector<evidence::WrittenRecord>> append_to_warc(evidence::PackedCapture const& packed);
   /// Lines about the start that the operator should see ("taken up after a crash: …").
   std::vector<std::string> const& remarks() const { return remarks_; }
 
@@ -99,6 +107,10 @@ class Session {
   Result<void> tell_of_sealing();
   Result<void> keep_reserve();
   Result<std::size_t> carry_out_erasures();
+  Result<void> close_open_captures(EntryId const& recovered, evidence::SettledWarcs const& warcs);
+  Result<void> close_left_warcs();
+  Result<void> read_past_again();
+  Result<void> record_closed(evidence::ClosedWarc const& closed);
   Result<void> incident(std::string const& what, std::string const& where, std::string const& detail);
   Result<void> record_settings(Settings const& settings);
 
@@ -115,6 +127,7 @@ class Session {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<evidence::Sealing> sealing_;
   std::unique_ptr<evidence::WarcWriter> warc_;
+  evidence::WarcOrigin warc_origin_;
   Past past_;
   evidence::OrderedErasures erasures_;
   std::optional<AcceptedRollback> rollback_;  // not yet in the log

@@ -1,5 +1,7 @@
 #include "agent/work/staging.h"
 
+#include "fetchers/torrents/swarm_record.h"
+
 namespace impound::agent {
 
 namespace {
@@ -27,7 +29,8 @@ std::uint64_t tree_bytes(Disk& vault, std::string const& path, unsigned depth) {
     std::string const below = path + "/" + entry.name;
     if (entry.type == FileFacts::Type::folder)
       bytes += tree_bytes(vault, below, depth - 1);
-    else if (auto const facts = vault.facts_of(below); facts && entry.type == FileFacts::Type::file)
+    else if (auto const facts = vault.facts_of(below);
+             facts && entry.type == FileFacts::Type::file && entry.name != fetchers::record_file_name)
       bytes += facts.value().allocated;
   }
   return bytes;

@@ -16,7 +16,7 @@ std::string staging_path(std::string const& below);
 /// Makes it when it is missing; what it lies in must be there.
 Result<void> make_staging_folder(Disk& vault, std::string const& below);
 
-/// What the disk has given for the files in it; what cannot be looked at counts as nothing.
+/// What the disk has given for the files in it, the swarm record aside; what cannot be looked at counts as nothing.
 std::uint64_t staged_bytes(Disk& vault, std::string const& below);
 
 /// Removes it with all that the worker left in it. What cannot be removed stays: nothing in staging is evidence.

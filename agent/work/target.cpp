@@ -14,7 +14,8 @@ namespace impound::agent {
 namespace {
 
 constexpr std::string_view forms =
-    "A TARGET is a magnet, an info-hash (40 or 64 hex digits, or 32 of base32), a .torrent file or its URL";
+    "A TARGET is a magnet, an info-hash (40 or 64 hex digits, or 32 of base32), a .torrent file, its URL or the URL of "
+    "a page";
 
 bool looks_like_hash(std::string_view text) {
   for (char c : text)
@@ -54,17 +55,18 @@ std::optional<InfoHashes> named_torrent(std::string const& text) {
 
 Result<TorrentTarget> magnet_target(std::string_view magnet) {
   IMPOUND_TRY(parsed, fetchers::parse_magnet(magnet, fetchers::MagnetLimits{}));
-  TorrentTarget target{parsed.hashes, parsed.name, parsed.trackers, parsed.peers, parsed.web_seeds, {}, {}};
+  TorrentTarget target{parsed.hashes, parsed.name, parsed.trackers, parsed.peers, parsed.web_seeds, {}, {}, {}};
   target.select_only = parsed.select_only;
   return target;
 }
 
 Result<TorrentTarget> torrent_target(std::string bytes) {
   IMPOUND_TRY(metainfo, fetchers::read_torrent(bytes, fetchers::MetainfoLimits{}));
-  return TorrentTarget{metainfo.hashes, metainfo.name, metainfo.trackers, {}, metainfo.web_seeds, std::move(bytes), {}};
+  return TorrentTarget{metainfo.hashes,    metainfo.name,       metainfo.trackers, {},
+                       metainfo.web_seeds, metainfo.http_seeds, std::move(bytes),  {}};
 }
 
-Result<Target> parse_target(std::string const& text) {
+Result<Target> parse_target_text(std::string const& text) {
   if (text.starts_with("magnet:")) {
     auto target = magnet_target(text);
     if (!target) return usage(std::move(target).error(), text);
@@ -74,14 +76,6 @@ Result<Target> parse_target(std::string const& text) {
     auto url = fetchers::Url::parse(text);
     if (!url) return usage(std::move(url).error(), text);
     return Target{UrlTarget{std::move(url).value()}};
-  }
-  struct stat found {};
-  if (::stat(text.c_str(), &found) == 0) {
-    if (!S_ISREG(found.st_mode)) return Error{Code::usage, "this is no file", text, std::string(forms)};
-    IMPOUND_TRY(bytes, read_file(text));
-    auto target = torrent_target(std::move(bytes));
-    if (!target) return usage(std::move(target).error(), text);
-    return Target{std::move(target).value()};
   }
   if (looks_like_hash(text) && text.size() == 64) {
     if (auto v2 = digest_from_hex<InfoHashV2>(text)) {
@@ -102,6 +96,19 @@ Result<Target> parse_target(std::string const& text) {
                  text.substr(0, 120),
                  {}};
   return Error{Code::usage, "no magnet, info-hash, file or URL", text.substr(0, 120), std::string(forms)};
+}
+
+Result<Target> parse_target(std::string const& text) {
+  struct stat found {};
+  bool const address = text.starts_with("magnet:") || text.starts_with("http://") || text.starts_with("https://");
+  if (!address && ::stat(text.c_str(), &found) == 0) {
+    if (!S_ISREG(found.st_mode)) return Error{Code::usage, "this is no file", text, std::string(forms)};
+    IMPOUND_TRY(bytes, read_file(text));
+    auto target = torrent_target(std::move(bytes));
+    if (!target) return usage(std::move(target).error(), text);
+    return Target{std::move(target).value()};
+  }
+  return parse_target_text(text);
 }
 
 }  // namespace impound::agent

@@ -3,6 +3,7 @@
 
 #include "agent/settings/settings.h"
 #include "evidence/values/result.h"
+#include "fetchers/http/address_policy.h"
 #include "fetchers/sites/site_profile.h"
 #include "fetchers/url.h"
 
@@ -13,6 +14,9 @@ struct WatchedSource {
   SourceSettings settings;
   fetchers::SiteProfile profile;
   fetchers::Url base;
+
+  /// The operator's word exempts exactly this place from the address table.
+  fetchers::Exemption own_place() const { return {base.host(), base.port()}; }
 };
 
 /// Reads the profile: a path that ends in .toml, else config/sites/<profile>.toml beside the program or in /etc,

@@ -5,39 +5,41 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/work/found_references.h"
+#include "agent/work/item_retries.h"
 #include "agent/work/outcome_text.h"
 #include "evidence/system/clock.h"
-#include "evidence/values/utc_time.h"
 
 namespace impound::agent {
 
 using evidence::EntryDraft;
-using fetchers::Reference;
-using fetchers::ReferenceKind;
+using fetchers::FoundReference;
 
 namespace {
 
-constexpr std::size_t jobs_of_a_capture_max = 1000;
-constexpr std::int64_t tell_polls_at_least_us = 6ll * 3600 * 1'000'000;
-constexpr std::int64_t tell_polls_at_most_us = 600ll * 1'000'000;
-
-std::int64_t us(std::chrono::seconds seconds) { return std::chrono::microseconds{seconds}.count(); }
+constexpr std::int64_t retry_gap_max_us = 6ll * 3600 * 1'000'000;
 
 }  // namespace
 
 Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
                  fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring,
-                 Interrupt& interrupt, Terminal& terminal)
+                 Interrupt& interrupt, Terminal& terminal, ControlSocket& orders)
     : session_(session),
       settings_(settings),
       interrupt_(interrupt),
       terminal_(terminal),
       clients_(session.clock(), policy, settings.user_agent, routes),
-      pace_(session.clock()),
-      captures_(session, settings, clients_, [this] { return interrupt_.asked(); }),
+      manners_(session.clock(), session.randomness()),
+      robots_(session.clock(), settings, clients_, manners_, [this] { return interrupt_.asked(); }),
+      captures_(
+          session, settings, clients_, [this] { return interrupt_.asked(); }, &manners_),
+      reader_(session, terminal),
       acquisitions_(session, settings, policy, routes, terminal),
       anchoring_(anchoring),
-      digests_(session) {
+      digests_(session),
+      socket_(orders),
+      orders_(orders, session, settings, routes, captures_, reader_, acquisitions_, anchoring,
+              [&interrupt] { return interrupt.asked(); }) {
   for (WatchedSource const& source : sources) {
     State state;
     state.source = &source;
@@ -49,9 +51,17 @@ Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Se
 std::int64_t Watcher::now_us() { return session_.clock().boot_us(); }
 
 Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) {
-  std::int64_t const end_us = until ? now_us() + us(*until) : 0;
+  std::int64_t const end_us = until ? now_us() + std::chrono::microseconds{*until}.count() : 0;
   IMPOUND_TRY(taken_up, acquisitions_.take_up_open());
   if (taken_up > 0) terminal_.say("going on with " + std::to_string(taken_up) + " acquisition(s) of an earlier run");
+  // One look by hand asks for everything; the service goes on with the gaps of the run before.
+  if (!once) {
+    IMPOUND_TRY(retries, item_retries(settings_));
+    for (State& state : states_)
+      for (ItemRetry const& item : retries)
+        if (item.source == state.source->settings.name)
+          state.retries[item.key] = {item.tries, now_us() + item.not_before_utc_us - session_.clock().utc_us()};
+  }
   while (!interrupt_.asked() && (!until || now_us() < end_us)) {
     for (State& state : states_) {
       if (now_us() >= state.next_poll_us && !(once && state.polled_once)) IMPOUND_CHECK(poll(state));
@@ -60,14 +70,20 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
       if (interrupt_.asked()) break;
     }
     IMPOUND_CHECK(tell_due_polls());
-    if (once && worked_off()) break;
+    IMPOUND_CHECK(orders_.work());
+    IMPOUND_CHECK(session_.warc());  // a file grows old also while nothing is captured
+    if (once && worked_off() && !orders_.waited_for()) break;
     std::chrono::milliseconds const wait = until_next(once);
     bool const idle = acquisitions_.idle();
-    IMPOUND_CHECK(acquisitions_.pump(idle ? std::chrono::milliseconds{0} : wait, interrupt_.descriptor()));
+    IMPOUND_CHECK(acquisitions_.pump(idle ? std::chrono::milliseconds{0} : wait, socket_.descriptor()));
     if (idle && wait.count() > 0) IMPOUND_CHECK(wait_idly(wait));
     tell_outcomes();
   }
   tell_outcomes();
+  tally_.acquisitions_waiting = acquisitions_.lying_by();
+  if (tally_.acquisitions_waiting > 0)
+    terminal_.say(std::to_string(tally_.acquisitions_waiting) +
+                  " acquisition(s) found nobody yet and stay open: the next `impound watch` goes on with them");
   acquisitions_.interrupt();
   for (State& state : states_) IMPOUND_CHECK(tell_polls(state));
   return ok();
@@ -78,7 +94,7 @@ Result<void> Watcher::wait_idly(std::chrono::milliseconds wait) {
   IMPOUND_CHECK(session_.look_for_room());
   {
     std::jthread const digesting = digests_.begin();  // ends with this scope
-    pollfd waiting{interrupt_.descriptor(), POLLIN, 0};
+    pollfd waiting{socket_.descriptor(), POLLIN, 0};  // orders, or a signal
     ::poll(&waiting, 1, static_cast<int>(wait.count()));
   }
   return digests_.outcome();
@@ -91,7 +107,7 @@ bool Watcher::worked_off() const {
 }
 
 std::chrono::milliseconds Watcher::until_next(bool once) {
-  std::int64_t next = now_us() + 1'000'000;
+  std::int64_t next = now_us() + (orders_.waited_for() ? 500'000 : 1'000'000);
   for (State const& state : states_) {
     if (!(once && state.polled_once)) next = std::min(next, state.next_poll_us);
     if (!state.waiting.empty()) next = std::min(next, state.next_item_us);
@@ -100,98 +116,98 @@ std::chrono::milliseconds Watcher::until_next(bool once) {
   return std::chrono::milliseconds{std::max<std::int64_t>(0, (next - now_us() + 999) / 1000)};
 }
 
-/// True when the host's pace lets a request go now; otherwise its turn is booked and `next_us` says when it comes.
+/// True when the host's pace lets a request go now; otherwise its turn is booked, or the host is left alone for a
+/// while, and `next_us` says until when.
 bool Watcher::may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked,
                           std::int64_t& next_us) {
-  if (std::exchange(booked, false)) return true;
-  auto const wait = pace_.reserve(host, pace);
-  booked = wait.count() > 0;
-  if (booked) next_us = now_us() + wait.count();
-  return !booked;
-}
-
-/// One look at the list. What is new waits its turn; a list that cannot be read is counted, and told when that changed.
-Result<void> Watcher::poll(State& state) {
-  WatchedSource const& source = *state.source;
-  auto const list_url = source.profile.list_url(source.base);
-  if (!list_url) return list_url.error();
-  if (!may_ask_now(source.base.host(), source.profile.pace, state.poll_booked, state.next_poll_us)) return ok();
-  state.polled_once = true;
-  state.next_poll_us = now_us() + std::max(us(source.settings.interval), us(source.profile.list.interval));
-  fetchers::HttpLimits limits;
-  limits.timeout = settings_.capture_timeout;
-  limits.cancelled = [this] { return interrupt_.asked(); };
-  fetchers::Exchange const answer =
-      clients_.by(source.settings.route)
-          .get({list_url.value(), {}, fetchers::Exemption{source.base.host(), source.base.port()}}, limits);
-  if (answer.failed) return note_poll(state, false, line(*answer.failed));
-  if (answer.status != 200) return note_poll(state, false, "status " + std::to_string(answer.status));
-  if (auto const said = source.profile.judge(answer.body); said != fetchers::Answer::content)
-    return note_poll(state, false, std::string("the site says: ") + word(said));
-  auto list = fetchers::read_json_list(answer.body, source.profile, fetchers::ListLimits{});
-  if (!list) return note_poll(state, false, line(list.error()));
-  state.listed += list.value().items.size();
-  state.waiting.clear();
-  // Oldest first: the order of the log is then the order in which things appeared.
-  for (auto item = list.value().items.rbegin(); item != list.value().items.rend(); ++item)
-    if (!session_.past().seen(source.settings.name, item->key) && retry_due(state, item->key))
-      state.waiting.push_back(std::move(*item));
-  if (list.value().unreadable > 0)
-    terminal_.say(source.settings.name + ": " + std::to_string(list.value().unreadable) +
-                  " unreadable item(s) in the list: " + list.value().unreadable_why);
-  return note_poll(state, true, "");
-}
-
-Result<void> Watcher::note_poll(State& state, bool good, std::string const& why) {
-  ++tally_.polls;
-  ++state.polls;
-  std::int64_t const utc = session_.clock().utc_us();
-  if (state.first_utc_us == 0) state.first_utc_us = utc;
-  state.last_utc_us = utc;
-  if (!good) {
-    ++tally_.polls_failed;
-    ++state.failed;
+  if (!std::exchange(booked, false)) {
+    auto const wait = manners_.reserve(host, pace);
+    booked = wait.count() > 0;
+    if (booked) next_us = now_us() + wait.count();
+    if (booked) return false;
   }
-  if (good == !state.down) return ok();
-  state.down = !good;
-  Json body{{"source", state.source->settings.name}, {"state", good ? "up" : "down"}};
-  if (!why.empty()) body["detail"] = shown(why, 500);
-  terminal_.say(state.source->settings.name + (good ? " answers again" : " cannot be read: " + why));
+  if (auto const quiet = manners_.quiet_for(host)) {  // it said so after the turn was booked
+    booked = true;
+    next_us = now_us() + quiet->count();
+    return false;
+  }
+  auto const closed = manners_.may_not(host);
+  if (closed) next_us = now_us() + closed->count();
+  return !closed;
+}
+
+std::optional<RobotsRules::Refusal> Watcher::robots_refusal(State const& state, fetchers::Url const& url) {
+  if (!state.source->settings.robots || robots_.due(url)) return std::nullopt;
+  return robots_.refusal(url);
+}
+
+bool Watcher::asked_robots(State const& state, fetchers::Url const& url) {
+  if (!state.source->settings.robots || !robots_.due(url)) return false;
+  robots_.look(url, state.source->settings.route, state.source->own_place());
+  return true;
+}
+
+/// What a robots.txt wants left alone is told once a run; the site may list it for weeks.
+Result<void> Watcher::leave_alone(State& state, fetchers::ListedItem const& item, fetchers::Url const& url,
+                                  std::string const& why) {
+  bool const told = state.retries.contains(item.key);
+  try_later(state, item.key);
+  if (told) return ok();
+  terminal_.say("left alone  " + url.text() + ": " + why);
+  Json body{{"what", "item"}, {"where", shown(url.text(), 500)}, {"detail", shown(why, 500)}};
   IMPOUND_CHECK(session_.recorder().record(
-      EntryDraft{"source.changed", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
+      EntryDraft{"input.refused", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
   return ok();
 }
 
 Result<void> Watcher::take_item(State& state) {
   WatchedSource const& source = *state.source;
-  if (!may_ask_now(source.base.host(), source.profile.pace, state.item_booked, state.next_item_us)) return ok();
+  auto const url = source.profile.item_url(source.base, state.waiting.front().key);
+  if (!url) return url.error();
+  auto const refusal = robots_refusal(state, url.value());
+  if (refusal && refusal->closed_until_us) {  // by no word of the site's: the item keeps its place
+    state.next_item_us = *refusal->closed_until_us;
+    return ok();
+  }
+  if (!refusal) {
+    if (!may_ask_now(source.base.host(), source.profile.pace, state.item_booked, state.next_item_us)) return ok();
+    if (asked_robots(state, url.value())) return ok();
+  }
   fetchers::ListedItem const item = std::move(state.waiting.front());
   state.waiting.pop_front();
-  auto const url = source.profile.item_url(source.base, item.key);
-  if (!url) return url.error();
+  if (refusal) return leave_alone(state, item, url.value(), refusal->why);
   CaptureOrder order{.url = url.value(),
                      .route = source.settings.route,
-                     .exempt = fetchers::Exemption{source.base.host(), source.base.port()},
+                     .exempt = source.own_place(),
                      .source = source.settings.name,
                      .key = item.key,
                      .title = item.title,
                      .author = item.author,
                      .published_us = item.published_us,
                      .case_name = source.settings.case_name};
-  std::vector<Reference> found;
+  fetchers::PageFacts page;
+  Result<void> read = ok();
   IMPOUND_TRY(captured, captures_.capture(order, [&](Captured& answer) {
-    auto const said = answer.usable ? source.profile.judge(answer.body) : fetchers::Answer::content;
-    if (said != fetchers::Answer::content) {
-      answer.usable = false;
-      answer.problem = std::string("the site says: ") + word(said);
-    }
     if (answer.usable) {
-      found = fetchers::scan(answer.body, fetchers::ScanLimits{});
-      answer.references = found.size();
+      auto facts = reader_.item(source, answer);
+      if (facts)
+        page = std::move(facts).value();
+      else
+        read = std::move(facts).error();
     }
+    if (page.answer != fetchers::Answer::content) {
+      answer.usable = false;
+      answer.problem = std::string("the site says: ") + word(page.answer);
+    }
+    answer.detected_type = page.media_type;
+    answer.charset = page.charset;
+    answer.base = page.base;
+    if (answer.usable) answer.references = page.found.size();
     if (source.settings.keep != Pick::matched) return source.settings.keep == Pick::all;
-    return answer.references > 0;
+    return answer.references > 0 || !page.whole();  // what was not read may hold what matters
   }));
+  IMPOUND_CHECK(read);
+  IMPOUND_CHECK(reader_.tell_refused(source.settings.case_name, captured, page));
   if (!captured.usable) {
     try_later(state, item.key);
     return ok();
@@ -203,7 +219,7 @@ Result<void> Watcher::take_item(State& state) {
   terminal_.say("captured    " + url.value().text() +
                 (item.title.empty() ? "" : "  \"" + shown(item.title, 60) + "\"") +
                 (item.author.empty() ? "" : " by " + shown(item.author, 40)));
-  return follow_references(state, found, captured);
+  return follow_references(state, page.found, captured);
 }
 
 bool Watcher::retry_due(State const& state, std::string const& key) {
@@ -214,45 +230,26 @@ bool Watcher::retry_due(State const& state, std::string const& key) {
 /// Waits longer after each failure, up to six hours: a removed paste is no reason for two entries a minute.
 void Watcher::try_later(State& state, std::string const& key) {
   Retry& retry = state.retries[key];
-  std::int64_t const gap = us(state.source->settings.interval) << std::min(retry.tries, 12u);
+  std::int64_t const gap = std::chrono::microseconds{state.source->settings.interval}.count()
+                           << std::min(retry.tries, 12u);
   ++retry.tries;
-  retry.not_before_us = now_us() + std::min(gap, tell_polls_at_least_us);
+  retry.not_before_us = now_us() + std::min(gap, retry_gap_max_us);
 }
 
 /// Tells what was found and begins what may be acquired: magnets at once, .torrent links each in its turn (take_url).
-Result<void> Watcher::follow_references(State& state, std::vector<Reference> const& found, Captured const& captured) {
+Result<void> Watcher::follow_references(State& state, std::vector<FoundReference> const& found,
+                                        Captured const& captured) {
   if (found.empty()) return ok();
-  Json counts = Json::object();
-  Json first = Json::array();
-  for (Reference const& reference : found) {
-    std::string const kind = word(reference.kind);
-    counts[kind] = counts.value(kind, 0) + 1;
-    if (first.size() == entry_list_max) continue;
-    Json one{{"kind", kind}, {"canonical", shown(reference.canonical, 300)}};
-    add_hashes(one, reference.hashes);
-    if (!reference.url.empty()) one["url"] = shown(reference.url, 300);
-    first.push_back(std::move(one));
-  }
-  Json body{{"counts", counts}, {"first", first}, {"total", found.size()}};
-  IMPOUND_TRY(told,
-              session_.recorder().record(EntryDraft{
-                  "reference.found", std::move(body), state.source->settings.case_name, captured.result, {}, {}, {}}));
+  IMPOUND_TRY(
+      told,
+      session_.recorder().record(EntryDraft{
+          "reference.found", references_body(found), state.source->settings.case_name, captured.result, {}, {}, {}}));
   terminal_.say("references  " + std::to_string(found.size()) + " found");
   Followed followed{*captured.result, told, found.size(), {}};
-  std::size_t jobs = 0;
-  for (Reference const& reference : found) {
-    // "matched" needs a watch-list, and there is none yet.
-    if (state.source->settings.acquire != Pick::all || ++jobs > jobs_of_a_capture_max) break;
-    if (reference.kind == ReferenceKind::magnet) {
-      auto target = magnet_target(reference.text);
-      if (!target) target = magnet_target(reference.canonical);
-      if (target) IMPOUND_CHECK(acquire(state, std::move(target).value(), told));
-    } else if (reference.kind == ReferenceKind::torrent_url && reference.confidence != fetchers::Confidence::low) {
-      auto const page = fetchers::Url::parse(captured.final_url);
-      auto url = reference.url.empty() && page ? page.value().resolve(reference.canonical)
-                                               : fetchers::Url::parse(reference.url);
-      if (url) followed.urls.push_back(std::move(url).value());
-    }
+  if (state.source->settings.acquire == Pick::all) {  // "matched" needs a watch-list, and there is none yet
+    Acquirable named = acquirable(found, captured);
+    for (TorrentTarget& torrent : named.torrents) IMPOUND_CHECK(acquire(state, std::move(torrent), told));
+    followed.urls.assign(std::make_move_iterator(named.links.begin()), std::make_move_iterator(named.links.end()));
   }
   if (followed.urls.empty()) return close_followed(state, followed.capture, followed.references);
   state.following.push_back(std::move(followed));
@@ -340,37 +337,9 @@ void Watcher::tell_outcomes() {
     ++tally_.acquisitions;
     anchoring_.want(false);
     if (outcome.state != "complete" && !outcome.goes_on_as) ++tally_.acquisitions_failed;
+    orders_.tell(outcome);
     terminal_.say(outcome_text(outcome));
   }
-}
-
-Result<void> Watcher::tell_due_polls() {
-  for (State& state : states_) {
-    std::int64_t const silent_us = now_us() - state.told_boot_us;
-    bool const something = state.fresh > 0 || state.failed > 0;
-    if (silent_us >= tell_polls_at_least_us || (something && silent_us >= tell_polls_at_most_us))
-      IMPOUND_CHECK(tell_polls(state));
-  }
-  return ok();
-}
-
-Result<void> Watcher::tell_polls(State& state) {
-  state.told_boot_us = now_us();
-  if (state.polls == 0) return ok();
-  auto const url = state.source->profile.list_url(state.source->base);
-  Json body{{"source", state.source->settings.name},
-            {"url", url ? url.value().text() : state.source->base.text()},
-            {"polls", state.polls},
-            {"listed", state.listed},
-            {"new", state.fresh},
-            {"failed", state.failed},
-            {"first_utc", utc_text(state.first_utc_us)},
-            {"last_utc", utc_text(state.last_utc_us)}};
-  IMPOUND_CHECK(session_.recorder().record(
-      EntryDraft{"source.polled", std::move(body), state.source->settings.case_name, {}, {}, {}, {}}));
-  state.polls = state.listed = state.fresh = state.failed = 0;
-  state.first_utc_us = state.last_utc_us = 0;
-  return ok();
 }
 
 }  // namespace impound::agent

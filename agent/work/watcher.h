@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/service/control_socket.h"
 #include "agent/service/terminal.h"
 #include "agent/settings/settings.h"
 #include "agent/work/acquisition.h"
@@ -18,12 +19,15 @@
 #include "agent/work/capture.h"
 #include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
+#include "agent/work/orders.h"
+#include "agent/work/page_reader.h"
+#include "agent/work/robots_rules.h"
 #include "agent/work/session.h"
 #include "agent/work/watched_source.h"
 #include "fetchers/http/client.h"
-#include "fetchers/http/pace.h"
-#include "fetchers/references/scanner.h"
-#include "fetchers/sites/json_list.h"
+#include "fetchers/http/host_manners.h"
+#include "fetchers/http/validators.h"
+#include "fetchers/reading/page_facts.h"
 
 namespace impound::agent {
 
@@ -33,16 +37,17 @@ struct WatchTally {
   std::uint64_t captured = 0;
   std::uint64_t acquisitions = 0;
   std::uint64_t acquisitions_failed = 0;
+  std::uint64_t acquisitions_waiting = 0;  // open, and tried again by the next run
 };
 
 class Watcher {
  public:
   Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
           fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring, Interrupt& interrupt,
-          Terminal& terminal);
+          Terminal& terminal, ControlSocket& orders);
 
-  /// `once`: every source is polled once and all that follows from it is worked off. Otherwise until a signal, or until
-  /// `until` has passed.
+  /// `once`: every source is polled once and all that follows from it is worked off; what finds nobody is tried once,
+  /// and stays open for the next run. Otherwise until a signal, or until `until` has passed.
   Result<void> run(bool once, std::optional<std::chrono::seconds> until);
   WatchTally const& tally() const { return tally_; }
 
@@ -71,6 +76,7 @@ class Watcher {
     bool poll_booked = false;              // its turn in the host's pace is booked and has not come yet
     bool item_booked = false;
     bool polled_once = false;
+    fetchers::Validators validators;  // of the list that was read last
     bool down = false;
     // counted since the last source.polled
     std::uint64_t polls = 0, listed = 0, fresh = 0, failed = 0;
@@ -78,9 +84,18 @@ class Watcher {
   };
 
   bool may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked, std::int64_t& next_us);
+  /// Why the place's robots.txt wants it left alone, as far as that is known: asked before a turn is taken.
+  std::optional<RobotsRules::Refusal> robots_refusal(State const& state, fetchers::Url const& url);
+  /// True: the turn that was taken went to the place's robots.txt.
+  bool asked_robots(State const& state, fetchers::Url const& url);
   Result<void> poll(State& state);
+  fetchers::Exchange ask_list(State const& state, fetchers::Url const& url);
+  Result<void> take_list(State& state, fetchers::Exchange const& answer);
+  Result<void> leave_alone(State& state, fetchers::ListedItem const& item, fetchers::Url const& url,
+                           std::string const& why);
   Result<void> take_item(State& state);
-  Result<void> follow_references(State& state, std::vector<fetchers::Reference> const& found, Captured const& captured);
+  Result<void> follow_references(State& state, std::vector<fetchers::FoundReference> const& found,
+                                 Captured const& captured);
   Result<void> acquire(State& state, TorrentTarget target, EntryId const& cause);
   Result<void> take_url(State& state);
   Result<void> acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause);
@@ -101,11 +116,15 @@ class Watcher {
   Interrupt& interrupt_;
   Terminal& terminal_;
   RoutedClients clients_;
-  fetchers::Pace pace_;
+  fetchers::HostManners manners_;
+  RobotsRules robots_;
   Captures captures_;
+  PageReader reader_;
   Acquisitions acquisitions_;
   Anchoring& anchoring_;
   IdleDigests digests_;
+  ControlSocket& socket_;
+  Orders orders_;
   std::vector<State> states_;
   WatchTally tally_;
 };

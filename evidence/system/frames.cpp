@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace impound {
 
@@ -75,6 +76,25 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+ssize_t receive_with(int socket, char* into, std::size_t size, std::vector<Descriptor>& handed) {
+  iovec part{into, size};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  ssize_t const got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  cmsghdr const* const head = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (head != nullptr && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+      head->cmsg_len == CMSG_LEN(sizeof(int))) {
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(head), sizeof number);
+    handed.emplace_back(number);
+  }
+  return got;
+}
+
 Error malformed(std::string what) { return Error{Code::malformed, "a worker's message is malformed: " + what, {}, {}}; }
 
 Error missing(char const* key) {
@@ -83,7 +103,7 @@ Error missing(char const* key) {
 
 }  // namespace
 
-char const* refuse(std::string_view cbor) {
+char const* refuse_first(std::string_view cbor, std::size_t& end) {
   // What is still open, innermost last: how many items are to come, and whether it is a map (a map of n pairs has 2n
   // items, every even one left begins with a key).
   struct Level {
@@ -131,7 +151,14 @@ char const* refuse(std::string_view cbor) {
     }
     while (depth > 0 && open[depth - 1].left == 0) --depth;
   } while (depth > 0);
-  return at == cbor.size() ? nullptr : "bytes behind the map";
+  end = at;
+  return nullptr;
+}
+
+char const* refuse(std::string_view cbor) {
+  std::size_t end = 0;
+  if (char const* why = refuse_first(cbor, end)) return why;
+  return end == cbor.size() ? nullptr : "bytes behind the map";
 }
 
 Result<std::string> encode_frame(Frame const& frame) {
@@ -198,13 +225,41 @@ Result<bool> frame_flag(Frame const& frame, char const* key) {
   return found->get<bool>();
 }
 
-Result<void> FrameLine::send(Frame const& frame) {
+Result<void> FrameLine::send(Frame const& frame, int handed) {
   IMPOUND_TRY(bytes, encode_frame(frame));
   if (unsent_bytes() + bytes.size() > queue_bytes_max_) {
     return Error{Code::refused, "the other side of a worker's line does not read", {}, {}};
   }
-  out_ += bytes;
+  std::size_t put = 0;
+  if (handed >= 0) {
+    IMPOUND_TRY(first, send_with(bytes, handed));
+    put = first;
+  }
+  out_.append(bytes, put);
   return flush();
+}
+
+/// How much of the bytes the socket took; at least one, and the descriptor with it.
+Result<std::size_t> FrameLine::send_with(std::string_view bytes, int handed) {
+  if (unsent()) return Error{Code::refused, "a descriptor cannot wait behind what is unsent", {}, {}};
+  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(head), &handed, sizeof handed);
+  ssize_t put = 0;
+  do {
+    put = ::sendmsg(socket_.number(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (put < 0 && errno == EINTR);
+  if (put < 0) return from_errno(errno, "cannot hand a worker a descriptor", {});
+  return static_cast<std::size_t>(put);
 }
 
 Result<void> FrameLine::flush() {
@@ -227,7 +282,7 @@ Result<void> FrameLine::flush() {
   return ok();
 }
 
-Result<bool> FrameLine::receive() {
+Result<bool> FrameLine::receive(std::vector<Descriptor>* handed) {
   if (taken_ > 0) {
     in_.erase(0, taken_);
     taken_ = 0;
@@ -236,8 +291,9 @@ Result<bool> FrameLine::receive() {
   in_.resize(before + receive_bytes_max);
   ssize_t got = 0;
   do {
-    // read(2) semantics, not recvmsg: descriptors that the other side attaches are dropped by the kernel.
-    got = ::recv(socket_.number(), in_.data() + before, receive_bytes_max, MSG_DONTWAIT);
+    // Without room for them, descriptors that the other side attaches are dropped by the kernel.
+    got = handed == nullptr ? ::recv(socket_.number(), in_.data() + before, receive_bytes_max, MSG_DONTWAIT)
+                            : receive_with(socket_.number(), in_.data() + before, receive_bytes_max, *handed);
   } while (got < 0 && errno == EINTR);
   int const number = errno;
   in_.resize(before + static_cast<std::size_t>(got > 0 ? got : 0));

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "evidence/system/descriptor.h"
 #include "evidence/values/digest.h"
@@ -31,6 +32,8 @@ using Frame = nlohmann::json;
 
 /// Why these bytes are no frame, or nullptr. No recursion, no allocation.
 char const* refuse(std::string_view cbor);
+/// The same of a map at their beginning: `end` is behind it, whatever follows there.
+char const* refuse_first(std::string_view cbor, std::size_t& end);
 
 /// The bytes of one frame, length in front. Code::refused when it is too long or the receiver would refuse it.
 Result<std::string> encode_frame(Frame const& frame);
@@ -54,22 +57,26 @@ class FrameLine {
 
   int number() const { return socket_.number(); }
 
-  /// Queues the frame and sends what the socket takes now.
-  Result<void> send(Frame const& frame);
+  /// Queues the frame and sends what the socket takes now. `handed`: an open descriptor that goes with its first byte
+  /// (SCM_RIGHTS), borrowed; then nothing else may wait unsent (Code::refused), and the socket takes it now or never.
+  Result<void> send(Frame const& frame, int handed = -1);
   /// Sends what the socket takes now. Code::io when the other side is gone.
   Result<void> flush();
   /// Something waits to be sent: poll for POLLOUT as well.
   bool unsent() const { return sent_ < out_.size(); }
   std::size_t unsent_bytes() const { return out_.size() - sent_; }
 
-  /// Reads what has come, once. False when the other side closed.
-  Result<bool> receive();
+  /// Reads what has come, once. False when the other side closed. `handed`: takes the descriptors that came with it, in
+  /// order; without it the kernel drops them.
+  Result<bool> receive(std::vector<Descriptor>* handed = nullptr);
   /// The next whole frame among what was received. Code::malformed: end the worker.
   Result<std::optional<Frame>> next();
   /// A part of a frame has come and the rest has not: the owner gives it a deadline.
   bool half_a_frame() const { return taken_ < in_.size(); }
 
  private:
+  Result<std::size_t> send_with(std::string_view bytes, int handed);
+
   Descriptor socket_;
   std::size_t queue_bytes_max_;
   std::string out_;

@@ -27,10 +27,11 @@ bool alone() {
 }
 
 /// A root worker without capabilities is held by permissions and by the kernel's checks like any other user.
-Result<void> drop_capabilities() {
+Result<void> drop_capabilities(bool but_reading) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::syscall(SYS_capset, &header, none) != 0) return from_errno(errno, "cannot give up capabilities", {});
+  __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {};
+  if (but_reading && ::geteuid() == 0) kept[0].effective = kept[0].permitted = 1u << CAP_DAC_READ_SEARCH;
+  if (::syscall(SYS_capset, &header, kept) != 0) return from_errno(errno, "cannot give up capabilities", {});
   return ok();
 }
 
@@ -54,7 +55,7 @@ Result<int> enter_sandbox(SandboxRights const& rights, int landlock_abi_max) {
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return from_errno(errno, "cannot forbid new privileges", {});
   IMPOUND_CHECK(keep_memory_to_ourselves());
-  IMPOUND_CHECK(drop_capabilities());
+  IMPOUND_CHECK(drop_capabilities(rights.reads_as_root));
   if (abi >= 1) IMPOUND_CHECK(enter_landlock(rights, abi));
   IMPOUND_CHECK(allow_system_calls(rights));
   return abi;

@@ -34,6 +34,12 @@ struct SandboxRights {
   /// Files and folders (then all beneath) by path, to be read. What does not exist is passed over. A file is meant as
   /// it is now: when another takes its name, that one is not readable.
   std::vector<std::string> readable;
+  /// Files may be opened at all, as far as the places above go. Without it there are the descriptors that are open, or
+  /// handed over, and no others: the calls themselves are gone.
+  bool opens_files = true;
+  /// As root: the places above may be read whoever owns them (CAP_DAC_READ_SEARCH stays, and Landlock holds for it,
+  /// too).
+  bool reads_as_root = false;
   /// Sockets of IPv4 and IPv6, and a look at the machine's interfaces.
   bool network = false;
   /// System calls beside the list, by name, e.g. "renameat".

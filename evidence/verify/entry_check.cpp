@@ -67,6 +67,10 @@ void Named::settle() {
       rewritten[one.file].cuts.push_back({{one.offset, one.length, one.sha256, index}, bytes.by_entry});
     for (RewrittenFile const& one : bytes.erased.files) {
       RewrittenWarc& file = rewritten[one.file];
+      if (bytes.by_entry < file.first_by_entry) {
+        file.first_by_entry = bytes.by_entry;
+        file.before = one.before;
+      }
       if (bytes.by_entry < file.last_by_entry) continue;
       file.last_by_entry = bytes.by_entry;
       file.after = one.after;
@@ -161,6 +165,7 @@ void EntryCheck::take_whole(std::uint64_t index, std::string_view bytes) {
   if (entry.kind() == "agent.stopped") named_.session_open = false;
   if (entry.kind() == "exhibit.sealed") take_exhibit(entry, where);
   if (entry.kind() == "capture.result") take_capture(entry, where);
+  if (entry.kind() == "warc.closed") take_closing(entry, where);
   if (entry.kind() == "timestamp.attempt") named_.stampings.take_attempt(entry, where, *verdict_);
   if (entry.kind() == "timestamp.result") named_.stampings.take_result(entry, where, *verdict_);
   if (wanted_times_.contains(index)) take_time(entry);
@@ -214,6 +219,18 @@ void EntryCheck::take_time(ReadEntry const& entry) {
 std::optional<std::int64_t> EntryCheck::synchronised_time_of(std::uint64_t index) const {
   auto const found = times_.find(index);
   return found == times_.end() ? std::nullopt : std::optional{found->second};
+}
+
+void EntryCheck::take_closing(ReadEntry const& entry, std::string const& where) {
+  auto closed = closed_warc_from(entry);
+  if (!closed) {
+    verdict_->add(What::malformed, where, line(closed.error()));
+    return;
+  }
+  std::string const file = closed.value().file;
+  auto const [known, fresh] = named_.closings.try_emplace(file, NamedClosing{std::move(closed).value(), entry.index});
+  if (!fresh)
+    verdict_->add(What::malformed, where, file + " was closed before, by entry " + std::to_string(known->second.index));
 }
 
 void EntryCheck::take_capture(ReadEntry const& entry, std::string const& where) {

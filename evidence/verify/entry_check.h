@@ -18,6 +18,7 @@
 #include "evidence/verify/lean_entry.h"
 #include "evidence/verify/named_stampings.h"
 #include "evidence/verify/verdict.h"
+#include "evidence/warc/closing.h"
 
 namespace impound::evidence {
 
@@ -47,8 +48,16 @@ struct RewrittenWarc {
     std::uint64_t by_entry = 0;
   };
   std::vector<Cut> cuts;
+  std::uint64_t first_by_entry = UINT64_MAX;
   std::uint64_t last_by_entry = 0;
+  Sha256 before;                // as the first of them says
   std::optional<Sha256> after;  // as the last of them says
+};
+
+/// A WARC file as its warc.closed has it.
+struct NamedClosing {
+  ClosedWarc closed;
+  std::uint64_t index = 0;  // of the entry
 };
 
 /// Everything in the vault that an entry vouches for.
@@ -57,6 +66,7 @@ struct Named {
   std::vector<NamedObject> objects;
   std::map<std::string, std::vector<NamedRecord>> records;  // by file
   std::map<std::string, RewrittenWarc> rewritten;           // by file
+  std::map<std::string, NamedClosing> closings;             // by file
   ErasureCheck erasures;
   NamedStampings stampings;
   std::uint64_t exhibits = 0;
@@ -113,6 +123,7 @@ class EntryCheck {
   void check_ids(ReadEntry const& entry, std::string const& where);
   void take_exhibit(ReadEntry const& entry, std::string const& where);
   void take_capture(ReadEntry const& entry, std::string const& where);
+  void take_closing(ReadEntry const& entry, std::string const& where);
 
   void take_time(ReadEntry const& entry);
 

@@ -198,11 +198,42 @@ std::vector<NamedRecord> places_in(RewrittenWarc const& file, std::vector<NamedR
   return done.second;
 }
 
+/// What warc.closed says of the file, against the entries before and behind it.
+void check_closing(std::string const& path, Named const& named, Shared& shared) {
+  NamedClosing const& closing = named.closings.at(path);
+  std::string const where = "entry " + std::to_string(closing.index);
+  auto const rewritten = named.rewritten.find(path);
+  auto const left = named.records.find(path);
+  std::uint64_t records = 0;
+  std::uint64_t end = 0;
+  auto const count = [&](NamedRecord const& record) {
+    ++records;
+    end = std::max(end, record.offset + record.length);
+    if (record.index > closing.index)
+      shared.add(What::malformed, "entry " + std::to_string(record.index),
+                 "it names a record of " + path + ", which " + where + " had closed");
+  };
+  if (left != named.records.end())
+    for (std::size_t i = 0; i < left->second.size(); ++i)
+      if (i == 0 || !left->second[i].same_record(left->second[i - 1])) count(left->second[i]);
+  if (rewritten != named.rewritten.end())
+    for (auto const& cut : rewritten->second.cuts) count(cut.record);
+  if (records != closing.closed.records || end != closing.closed.bytes)
+    shared.add(What::malformed, where,
+               "it closes " + path + " with other records than entries name: " + std::to_string(records) + " in " +
+                   std::to_string(end) + " bytes");
+  if (rewritten != named.rewritten.end() && rewritten->second.before != closing.closed.sha256)
+    shared.add(What::malformed, "entry " + std::to_string(rewritten->second.first_by_entry),
+               "the file it cuts, " + path + ", is not the one that " + where + " has closed");
+}
+
 void check_file(Disk& vault, std::string const& path, Named const& named, Shared& shared) {
   auto opened = open_regular(vault, path, shared);
   if (!opened) return;
   auto const rewritten = named.rewritten.find(path);
   bool const cut = rewritten != named.rewritten.end();
+  auto const closing = named.closings.find(path);
+  bool const whole_wanted = cut || closing != named.closings.end();
   std::vector<NamedRecord> records = named.records.at(path);
   if (cut) records = places_in(rewritten->second, records, opened->facts.size);
   records.erase(
@@ -210,6 +241,7 @@ void check_file(Disk& vault, std::string const& path, Named const& named, Shared
       records.end());
   Sha256Stream whole;
   std::uint64_t at = 0;
+  bool sound = true;  // else the whole cannot be what it was, and one problem is enough
   for (NamedRecord const& record : records) {
     std::string const place = "record " + hex(record.sha256) + " at byte " + std::to_string(record.offset);
     if (record.offset > at && !cut)
@@ -218,7 +250,8 @@ void check_file(Disk& vault, std::string const& path, Named const& named, Shared
     if (record.offset < at) shared.add(What::malformed, path, place + " lies over another");
     at = std::max(at, record.offset + record.length);
     shared.count(&Verdict::records);
-    auto hashed = hash_range(opened->file, record.offset, record.length, shared, cut ? &whole : nullptr);
+    auto hashed = hash_range(opened->file, record.offset, record.length, shared, whole_wanted ? &whole : nullptr);
+    sound = sound && hashed && hashed.value().read == record.length && hashed.value().sha256 == record.sha256;
     if (!hashed)
       shared.add(What::altered, path, place + " cannot be read: " + line(hashed.error()));
     else if (hashed.value().read != record.length)
@@ -229,6 +262,10 @@ void check_file(Disk& vault, std::string const& path, Named const& named, Shared
   if (cut && at == opened->facts.size && rewritten->second.after != whole.finish())
     shared.add(What::altered, path,
                "it is not the file that entry " + std::to_string(rewritten->second.last_by_entry) + " says was left");
+  if (!cut && closing != named.closings.end() && sound && at == opened->facts.size &&
+      closing->second.closed.sha256 != whole.finish())
+    shared.add(What::altered, path,
+               "it is not the file that entry " + std::to_string(closing->second.index) + " has closed");
 }
 
 }  // namespace
@@ -256,6 +293,7 @@ void check_objects(Disk& vault, Named const& named, VerifyOptions const& options
 
 void check_records(Disk& vault, Named const& named, VerifyOptions const& options, Verdict& verdict) {
   Shared shared(verdict, named, options);
+  for (auto const& [file, closing] : named.closings) check_closing(file, named, shared);
   std::vector<std::string> files;
   for (auto const& [file, records] : named.records) files.push_back(file);
   for_each_below(files.size(), options.threads, [&](std::uint64_t i) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "evidence/values/utc_time.h"
+
 namespace impound::evidence {
 
 inline constexpr std::string_view warc_ending = ".warc.gz";
@@ -18,6 +20,17 @@ struct WarcFileName {
   auto operator<=>(WarcFileName const&) const = default;  // the order in which files were begun, as far as clocks tell
 
   std::string text() const { return utc + "-" + std::to_string(number) + std::string(warc_ending); }
+
+  /// When it was begun; 1970 for digits that are no time, so that such a file is old.
+  std::int64_t begun_us() const {
+    std::string iso;  // as 2017-05-05T18:59:12Z
+    for (std::size_t i = 0; i < utc.size(); ++i) {
+      if (i == 4 || i == 6) iso += '-';
+      if (i == 11 || i == 13) iso += ':';
+      iso += utc[i];
+    }
+    return utc_us_from(iso).value_or(0);
+  }
 
   static std::optional<WarcFileName> parse(std::string_view text) {
     constexpr std::string_view shape = "00000000T000000Z-";

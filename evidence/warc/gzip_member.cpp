@@ -14,46 +14,54 @@ namespace {
 
 constexpr std::size_t block_bytes = 64 * 1024;
 
+/// Measured on pages of 15 KB, against zlib 6: 2 is an eighth of its time, and 4 to 9 % larger; 1 is as fast and a
+/// little larger, 3 saves 2 % for twice the time. (libdeflate 1 would be 5 % larger in half as much time again; but it
+/// wants each record in one piece.)
+constexpr std::uint32_t level = 2;
+
 struct Deflate {
   isal_zstream stream;
-  std::array<std::uint8_t, ISAL_DEF_LVL2_DEFAULT> level_buffer;
-  std::array<std::uint8_t, block_bytes> out;
+  std::array<std::uint8_t, ISAL_DEF_LVL2_SMALL> level_buffer;
 };
 
-/// Runs the stream until it wants more input, or until it has ended.
-Result<void> drain(Deflate& deflate, MemberSink const& sink) {
+/// Runs the stream until it wants more input, or until it has ended; `to` grows with what comes out.
+Result<void> drain(isal_zstream& stream, std::string& to) {
   do {
-    deflate.stream.next_out = deflate.out.data();
-    deflate.stream.avail_out = static_cast<std::uint32_t>(deflate.out.size());
-    if (int const status = isal_deflate(&deflate.stream); status != COMP_OK)
-      return Error{Code::io, "igzip failed with " + std::to_string(status), {}, {}};
-    std::size_t const made = deflate.out.size() - deflate.stream.avail_out;
-    if (made > 0) IMPOUND_CHECK(sink(std::as_bytes(std::span{deflate.out.data(), made})));
-  } while (deflate.stream.avail_out == 0);
+    std::size_t const start = to.size();
+    // Most members fit: what does not compress needs a little more than its input, and what does leaves it unused.
+    std::size_t const room = std::min<std::size_t>(stream.avail_in, 1u << 20) + 1024;
+    to.resize(start + room);
+    stream.next_out = reinterpret_cast<std::uint8_t*>(to.data()) + start;
+    stream.avail_out = static_cast<std::uint32_t>(room);
+    int const status = isal_deflate(&stream);
+    to.resize(start + room - stream.avail_out);
+    if (status != COMP_OK) return Error{Code::io, "igzip failed with " + std::to_string(status), {}, {}};
+  } while (stream.avail_in > 0 || stream.avail_out == 0);
   return ok();
 }
 
 }  // namespace
 
-Result<void> compress_member(std::initializer_list<Bytes> pieces, MemberSink const& sink) {
-  auto const deflate = std::make_unique<Deflate>();
-  isal_deflate_init(&deflate->stream);
-  deflate->stream.gzip_flag = IGZIP_GZIP;
-  deflate->stream.level = 2;
-  deflate->stream.level_buf = deflate->level_buffer.data();
-  deflate->stream.level_buf_size = static_cast<std::uint32_t>(deflate->level_buffer.size());
+Result<void> append_member(std::initializer_list<Bytes> pieces, std::string& to) {
+  thread_local std::unique_ptr<Deflate> const deflate(new Deflate);
+  isal_zstream& stream = deflate->stream;
+  isal_deflate_init(&stream);
+  stream.gzip_flag = IGZIP_GZIP;
+  stream.level = level;
+  stream.level_buf = deflate->level_buffer.data();
+  stream.level_buf_size = static_cast<std::uint32_t>(deflate->level_buffer.size());
   for (Bytes piece : pieces) {
     while (!piece.empty()) {
-      std::size_t const count = std::min<std::size_t>(piece.size(), 1u << 20);
+      std::size_t const count = std::min<std::size_t>(piece.size(), 1u << 30);
       // igzip's interface lacks const; it only reads.
-      deflate->stream.next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(piece.data()));
-      deflate->stream.avail_in = static_cast<std::uint32_t>(count);
-      IMPOUND_CHECK(drain(*deflate, sink));
+      stream.next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(piece.data()));
+      stream.avail_in = static_cast<std::uint32_t>(count);
+      IMPOUND_CHECK(drain(stream, to));
       piece = piece.subspan(count);
     }
   }
-  deflate->stream.end_of_stream = 1;
-  return drain(*deflate, sink);
+  stream.end_of_stream = 1;
+  return drain(stream, to);
 }
 
 struct MemberInflater::State {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <string>
 
 #include "evidence/values/digest.h"
 #include "evidence/values/result.h"
@@ -13,9 +15,9 @@ namespace impound::evidence {
 /// Gets the next bytes of the member.
 using MemberSink = std::function<Result<void>(Bytes)>;
 
-/// Compresses the pieces, one after the other, into one member. Same input, same member on the same machine (no time
-/// stamp).
-Result<void> compress_member(std::initializer_list<Bytes> pieces, MemberSink const& sink);
+/// Compresses the pieces, one after the other, into one member behind what `to` holds. Same input, same member on the
+/// same machine (no time stamp). Keeps 200 KB a thread for the next one.
+Result<void> append_member(std::initializer_list<Bytes> pieces, std::string& to);
 
 /// Inflates one member; made anew for each.
 class MemberInflater {

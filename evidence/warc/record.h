@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct WarcRecord {
   /// Where the payload starts in the block; gives WARC-Payload-Digest. Leave it out for a chunked body: the digest
   /// would have to be that of the body without its chunks, which the reader most people use computes wrongly.
   std::optional<std::size_t> payload_offset{};
+  /// The block goes on with this, which is not copied and must be there until the record is packed: a body.
+  std::string_view rest{};
+  /// Of the payload, where it was worked out already; without it packing does.
+  std::optional<Sha256> payload_sha256{};
 };
 
 /// A record's place. Found by `sha256`; file and offset are hints.

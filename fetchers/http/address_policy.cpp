@@ -159,6 +159,14 @@ Result<void> AddressPolicy::allow(std::string_view network) {
   return ok();
 }
 
+Result<void> AddressPolicy::allow(AllowedRange const& range) {
+  auto const first = IpAddress::parse(range.first);
+  auto const last = IpAddress::parse(range.last);
+  if (!first || !last) return Error{Code::malformed, "no range of addresses", range.first.substr(0, 100), {}};
+  allowed_.push_back({*first, *last, range.port});
+  return ok();
+}
+
 bool AddressPolicy::allowed(IpAddress const& address, std::uint16_t port) const {
   return std::any_of(allowed_.begin(), allowed_.end(), [&](Allowed const& each) {
     return each.first <= address && address <= each.last && (!each.port || *each.port == port);

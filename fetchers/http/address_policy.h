@@ -36,6 +36,8 @@ class AddressPolicy {
  public:
   /// "10.0.0.0/8", "127.0.0.1/32:8080", "2001:db8::/32", "[2001:db8::/32]:80"; a bare address is a network of one.
   Result<void> allow(std::string_view network);
+  /// As allowed_ranges() gave it. Code::malformed for addresses that are none.
+  Result<void> allow(AllowedRange const& range);
 
   /// Code::refused, naming address and network, unless the address is public, allowed, or the connection is exempt.
   Result<void> check(IpAddress const& address, std::uint16_t port, bool exempt) const;

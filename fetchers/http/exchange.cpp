@@ -1,12 +1,12 @@
 #include "fetchers/http/exchange.h"
 
-#include <strings.h>
+#include "fetchers/http/field_text.h"
 
 namespace impound::fetchers {
 
 std::optional<std::string_view> Exchange::header(std::string_view name) const {
   for (auto const& [found, value] : headers)
-    if (found.size() == name.size() && strncasecmp(found.data(), name.data(), name.size()) == 0) return value;
+    if (same_name(found, name)) return value;
   return std::nullopt;
 }
 

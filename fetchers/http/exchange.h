@@ -33,9 +33,13 @@ struct Exchange {
                           // "unspecified" (we were stopped)
   std::optional<Error> failed;
   bool chunked = false;
-  std::string http_version;  // "1.1", "1.0" as the final head says
-  std::string tls_protocol;  // "TLSv1.3"; "" for http
-  std::string tls_cipher;    // by OpenSSL's name
+  std::string http_version;               // "1.1", "1.0" as the final head says; "2": both heads are libcurl's
+                                          // reconstructions (RFC 9113 has fields where HTTP/1.1 has lines)
+  std::string tls_protocol;               // "TLSv1.3"; "" for http
+  std::string tls_cipher;                 // by OpenSSL's name
+  std::string tls_problem;                // why its certificate is not trusted; only where that was to be recorded
+  std::vector<std::string> certificates;  // of that connection: DER, the server's own first; asked for by the request
+  std::uint64_t sunk_bytes = 0;           // of the body that went to the request's sink
 
   bool redirect() const { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
   /// The first header of that name (any case), if there is one.

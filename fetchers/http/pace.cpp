@@ -29,6 +29,12 @@ void Pace::hold(std::string const& host, std::chrono::microseconds for_time) {
   entry.held_until_us = std::max(entry.held_until_us, clock_.boot_us() + most);
 }
 
+std::optional<std::chrono::microseconds> Pace::held_for(std::string const& host) const {
+  auto const found = hosts_.find(host);
+  std::int64_t const left = found == hosts_.end() ? 0 : found->second.held_until_us - clock_.boot_us();
+  return left > 0 ? std::optional{std::chrono::microseconds{left}} : std::nullopt;
+}
+
 void Pace::forget_old(std::int64_t now_us) {
   if (hosts_.size() < hosts_kept) return;
   std::erase_if(hosts_, [&](auto const& entry) {

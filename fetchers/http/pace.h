@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "evidence/system/clock.h"
@@ -23,6 +24,8 @@ class Pace {
 
   /// No request to `host` before that much time from now (a Retry-After, a 429).
   void hold(std::string const& host, std::chrono::microseconds for_time);
+  /// How much of that is left; nothing where none is.
+  std::optional<std::chrono::microseconds> held_for(std::string const& host) const;
 
  private:
   void forget_old(std::int64_t now_us);

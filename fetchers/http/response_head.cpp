@@ -1,21 +1,10 @@
 #include "fetchers/http/response_head.h"
 
-#include <strings.h>
+#include "fetchers/http/field_text.h"
 
 namespace impound::fetchers {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  auto const blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 void read_status_line(std::string_view line, ResponseHead& head) {
   auto const slash = line.find('/');
@@ -62,9 +51,10 @@ ResponseHead read_response_head(std::string_view bytes) {
     first = false;
   }
   for (auto const& [name, value] : head.headers) {
-    if (!same(name, "transfer-encoding")) continue;
+    if (!same_name(name, "transfer-encoding")) continue;
     auto const comma = value.rfind(',');
-    head.chunked = same(trimmed(std::string_view(value).substr(comma == std::string::npos ? 0 : comma + 1)), "chunked");
+    head.chunked =
+        same_name(trimmed(std::string_view(value).substr(comma == std::string::npos ? 0 : comma + 1)), "chunked");
   }
   return head;
 }

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
+#include "fetchers/http/handshake.h"
 #include "fetchers/http/response_head.h"
 
 namespace impound::fetchers {
@@ -28,6 +30,8 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* da
   return guarded(transfer, std::size_t{0}, [&]() -> std::size_t {
     std::string_view const line(bytes, size * count);
     if (transfer.head_whole) return line.size();  // trailers: they are in the body as received
+    if (!std::exchange(transfer.handshake_read, true))
+      read_handshake(transfer.handle, *transfer.host, transfer.certificates, transfer.exchange);
     transfer.head_bytes += line.size();
     if (transfer.head_bytes > transfer.limits.head_bytes_max) {
       transfer.head_too_long = true;
@@ -56,25 +60,19 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* data
   auto& transfer = *static_cast<Transfer*>(data);
   return guarded(transfer, std::size_t{0}, [&]() -> std::size_t {
     std::size_t const came = size * count;
+    Exchange& exchange = transfer.exchange;
+    if (transfer.sink != nullptr && exchange.status == 0) read_head(transfer);
+    if (transfer.sink != nullptr && exchange.status >= 200 && exchange.status < 300) {
+      exchange.sunk_bytes += came;
+      transfer.sink_full = !(*transfer.sink)(exchange, {bytes, came});
+      return transfer.sink_full ? 0 : came;
+    }
     auto const room = transfer.limits.bytes_max - transfer.exchange.response_body.size();
     transfer.exchange.response_body.append(bytes, static_cast<std::size_t>(std::min<std::uint64_t>(came, room)));
     if (came <= room) return came;
     transfer.body_too_long = true;
     return 0;
   });
-}
-
-/// "SSL connection using TLSv1.3 / TLS_AES_256_GCM_SHA384": libcurl tells protocol and cipher nowhere else without its
-/// TLS library.
-void read_tls(std::string_view line, Exchange& exchange) {
-  constexpr std::string_view start = "SSL connection using ";
-  if (!line.starts_with(start)) return;
-  line.remove_prefix(start.size());
-  auto const slash = line.find(" / ");
-  if (slash == std::string_view::npos) return;
-  exchange.tls_protocol = std::string(line.substr(0, slash));
-  line.remove_prefix(slash + 3);
-  exchange.tls_cipher = std::string(line.substr(0, line.find_first_of(" \r\n")));
 }
 
 int on_debug(CURL*, curl_infotype type, char* bytes, std::size_t size, void* data) {
@@ -85,7 +83,6 @@ int on_debug(CURL*, curl_infotype type, char* bytes, std::size_t size, void* dat
                           transfer.exchange.request.empty() && std::string_view(bytes, size).starts_with("CONNECT ");
     if ((type == CURLINFO_HEADER_OUT && !to_proxy) || type == CURLINFO_DATA_OUT)
       transfer.exchange.request.append(bytes, size);
-    if (type == CURLINFO_TEXT) read_tls({bytes, size}, transfer.exchange);
     return 0;
   });
 }
@@ -95,6 +92,12 @@ bool is_proxy(IpAddress const& address, curl_sockaddr const& to, Proxy const& pr
   auto const port = to.family == AF_INET6 ? reinterpret_cast<sockaddr_in6 const*>(&to.addr)->sin6_port
                                           : reinterpret_cast<sockaddr_in const*>(&to.addr)->sin_port;
   return IpAddress::parse(proxy.address) == address && ntohs(port) == proxy.port;
+}
+
+/// Right before a request leaves, by a new connection or a kept one: what was said on one that was dead is said again.
+int on_begin(void* data, char*, char*, int, int) {
+  static_cast<Transfer*>(data)->exchange.request.clear();
+  return CURL_PREREQFUNC_OK;
 }
 
 /// P5 stands here: every address that libcurl is about to dial, whatever name or redirect led to it.
@@ -140,13 +143,7 @@ void set_what_is_not_done(CURL* handle) {
   curl_easy_setopt(handle, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
   curl_easy_setopt(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   curl_easy_setopt(handle, CURLOPT_HTTP09_ALLOWED, 0L);
-  curl_easy_setopt(handle, CURLOPT_HTTP_TRANSFER_DECODING, 0L);  // the bytes as they came
   curl_easy_setopt(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-  // A connection kept open would carry a later request past the address policy.
-  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
-  curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, 1L);
-  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
 }
 
 /// Names go to the proxy as they are (CURLPROXY_SOCKS5_HOSTNAME); whatever it cannot carry goes nowhere.
@@ -154,6 +151,7 @@ void set_proxy(CURL* handle, Proxy const& proxy) {
   curl_easy_setopt(handle, CURLOPT_PROXY, proxy.text().c_str());
   curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
   curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(handle, CURLOPT_SOCKS5_AUTH, CURLAUTH_BASIC);  // GSS-API is not offered; a password is never set
 }
 
 void set_limits(CURL* handle, HttpLimits const& limits) {
@@ -171,6 +169,8 @@ void set_callbacks(CURL* handle, Transfer& transfer) {
   curl_easy_setopt(handle, CURLOPT_DEBUGFUNCTION, on_debug);
   curl_easy_setopt(handle, CURLOPT_DEBUGDATA, &transfer);
   curl_easy_setopt(handle, CURLOPT_VERBOSE, 1L);  // or the debug callback is silent
+  curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, on_begin);
+  curl_easy_setopt(handle, CURLOPT_PREREQDATA, &transfer);
   curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &transfer);
   curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -180,8 +180,25 @@ void set_callbacks(CURL* handle, Transfer& transfer) {
 
 }  // namespace
 
+void read_head(Transfer& transfer) {
+  Exchange& exchange = transfer.exchange;
+  if (!transfer.head_whole) return;
+  ResponseHead head = read_response_head(exchange.response_head);
+  exchange.status = head.status;
+  exchange.http_version = std::move(head.version);
+  exchange.headers = std::move(head.headers);
+  exchange.chunked = head.chunked;
+}
+
 void prepare(CURL* handle, Transfer& transfer) {
+  transfer.handle = handle;
   set_what_is_not_done(handle);
+  curl_easy_setopt(handle, CURLOPT_HTTP_TRANSFER_DECODING, transfer.sink != nullptr ? 1L : 0L);  // else as it came
+  // Of one that is kept, the policy was asked when it was opened: to the same scheme, host and port, exempt from
+  // nothing.
+  bool const anew = !transfer.keep_connection;
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, anew ? 1L : 0L);
+  curl_easy_setopt(handle, CURLOPT_FORBID_REUSE, anew ? 1L : 0L);
   if (transfer.proxy != nullptr) set_proxy(handle, *transfer.proxy);
   set_limits(handle, transfer.limits);
   set_callbacks(handle, transfer);

@@ -15,7 +15,8 @@
 //
 // A wiki's page about a torrent (…/File:X.torrent) is a page, not a torrent, and no reference. A hash that a table
 // border or line end breaks is not put together and never told shortened.
-// Gap: defanged forms (hxxp, [.], [:]), UTF-16 and other encodings, links without a scheme: they wait for the reader.
+// Encodings other than ASCII's kin, and what markup hides, are the reader's business (fetchers/reading).
+// Gap: defanged forms (hxxp, [.], [:]), and links without a scheme.
 #pragma once
 
 #include <cstddef>

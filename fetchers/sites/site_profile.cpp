@@ -287,7 +287,9 @@ Result<SiteProfile> read_site_profile(std::string_view text, std::string_view fi
   if (text.size() > file_bytes_max) return Error{Code::usage, "a site profile is too long", std::string(file), {}};
   try {
     toml::table const table = toml::parse(text, std::string(file));
-    return read_profile(table, file);
+    IMPOUND_TRY(profile, read_profile(table, file));
+    profile.toml = std::string(text);
+    return profile;
   } catch (toml::parse_error const& error) {
     return Error{Code::usage,
                  "no TOML: " + std::string(error.description()),

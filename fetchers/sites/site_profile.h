@@ -49,6 +49,7 @@ struct ItemProfile {
 
 struct SiteProfile {
   std::string name;
+  std::string toml;                      // what it was read from: the reader worker is handed it
   std::optional<std::string> base_url;   // the site's own, where the settings name no other
   std::chrono::milliseconds pace{1000};  // between two requests to the host, at least
   ListProfile list;

@@ -334,8 +334,10 @@ Result<Metainfo> read_torrent(std::string_view bytes, MetainfoLimits const& limi
   torrent.trackers = trackers.take();
   UrlList web_seeds{limits.urls_max};
   web_seeds.add_all(root.find("url-list"));
-  web_seeds.add_all(root.find("httpseeds"));
   torrent.web_seeds = web_seeds.take();
+  UrlList http_seeds{limits.urls_max};
+  http_seeds.add_all(root.find("httpseeds"));
+  torrent.http_seeds = http_seeds.take();
   if (auto const comment = root.find("comment")) torrent.comment = comment->text();
   if (auto const created_by = root.find("created by")) torrent.created_by = created_by->text();
   return torrent;

@@ -58,10 +58,11 @@ struct Metainfo {
   bool is_private = false;
   std::uint64_t piece_length = 0;
   std::uint64_t pieces = 0;
-  std::uint64_t total_bytes = 0;       // pad files not counted
-  std::vector<TorrentFile> files;      // in the torrent's order, pad files included where the torrent lists them
-  std::vector<std::string> trackers;   // announce, then announce-list, each once
-  std::vector<std::string> web_seeds;  // url-list (BEP 19) and httpseeds (BEP 17)
+  std::uint64_t total_bytes = 0;        // pad files not counted
+  std::vector<TorrentFile> files;       // in the torrent's order, pad files included where the torrent lists them
+  std::vector<std::string> trackers;    // announce, then announce-list, each once
+  std::vector<std::string> web_seeds;   // url-list (BEP 19): URLs, or what some archive wrote for one
+  std::vector<std::string> http_seeds;  // httpseeds (BEP 17)
   std::string comment;
   std::string created_by;
 };

@@ -1,6 +1,7 @@
 // Which bytes of a file that never became whole are the torrent's: those in pieces whose hash holds.
 //
-//     v1, hybrid   SHA-1 of each piece (BEP 3). A piece may reach over several files, whose bytes are asked for as well;
+//     v1, hybrid   SHA-1 of each piece (BEP 3). A piece may reach over several files, whose bytes are asked for as
+//     well;
 //                  padding is zeros, and a piece of which a byte is missing is not verified.
 //     v2 alone     the tree of BEP 52 over each piece, held against the file's piece layer. That is no part of the info
 //                  dict: whoever has it hands it over, and it is believed only if it hashes to the `pieces root`.

@@ -1,7 +1,5 @@
 #include "fetchers/torrents/swarm.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -17,8 +15,6 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::size_t chunk_bytes = 512u << 10;
 constexpr std::size_t queue_bytes_max = 64u << 20;
 constexpr std::size_t events_max = 4'096;  // beyond it the line is left unread until the caller has caught up
-constexpr auto half_frame_max = std::chrono::seconds{30};
-constexpr auto stop_grace = std::chrono::seconds{5};
 constexpr auto watch_every = std::chrono::milliseconds{1'000};  // a longer wait is cut, to see who has fallen silent
 
 /// The info dict is what was asked for. A SHA-256 cut to 20 bytes is no v1 hash, though libtorrent 2.0.8 takes it for
@@ -37,8 +33,8 @@ Error untrue(std::string what) {
 
 Result<std::unique_ptr<Swarm>> Swarm::start(SwarmSettings settings) {
   ChildPlan plan{settings.worker_program, {}, settings.staging_folder};
-  IMPOUND_TRY(child, ChildProcess::start(plan));
-  std::unique_ptr<Swarm> swarm{new Swarm{std::move(settings), std::move(child)}};
+  IMPOUND_TRY(worker, WorkerProcess::start(plan, queue_bytes_max));
+  std::unique_ptr<Swarm> swarm{new Swarm{std::move(settings), std::move(worker)}};
   auto const& mine = swarm->settings_;
   // A worker that may not run is gone by now: its Ended, with the reason, is what next() will give.
   auto const configured =
@@ -47,14 +43,14 @@ Result<std::unique_ptr<Swarm>> Swarm::start(SwarmSettings settings) {
   return swarm;
 }
 
-Swarm::Swarm(SwarmSettings settings, std::unique_ptr<ChildProcess> child)
-    : settings_(std::move(settings)), child_(std::move(child)), line_(std::move(child_->socket()), queue_bytes_max) {}
+Swarm::Swarm(SwarmSettings settings, std::unique_ptr<WorkerProcess> worker)
+    : settings_(std::move(settings)), worker_(std::move(worker)) {}
 
 Swarm::~Swarm() = default;
 
 Result<void> Swarm::send(ToWorker const& message) {
   if (ended_) return Error{Code::io, "the swarm worker has ended", {}, {}};
-  return line_.send(to_frame(message));
+  return worker_->send(to_frame(message));
 }
 
 Result<void> Swarm::send_named(ToWorker const& message, std::string const& job) {
@@ -107,50 +103,25 @@ Result<std::optional<SwarmEvent>> Swarm::next(std::chrono::milliseconds wait, st
     if (ended_ || woken || (looked && now > until)) return std::optional<SwarmEvent>{};
     auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, SteadyClock::duration::zero()));
     left = std::min(left, watch_every);
-    woken = exchange(left, wake);
+    woken = worker_->exchange(left, wake);
   }
-}
-
-/// Waits for the worker's line, or for one of `wake` (then true), and moves bytes both ways.
-bool Swarm::exchange(std::chrono::milliseconds wait, std::span<int const> wake) {
-  std::vector<pollfd> watched{{line_.number(), static_cast<short>(line_.unsent() ? POLLIN | POLLOUT : POLLIN), 0},
-                              {child_->error_output(), POLLIN, 0}};
-  for (int const descriptor : wake) watched.push_back({descriptor, POLLIN, 0});  // poll passes over a negative one
-  auto const since = SteadyClock::now();
-  ::poll(watched.data(), watched.size(), static_cast<int>(std::min<std::int64_t>(wait.count(), 3'600'000)));
-  // Only what was waited for counts: not the time in which we did something else, or were stopped ourselves.
-  auto const waited = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - since);
-  silent_for_ = watched[0].revents != 0 ? std::chrono::milliseconds{0} : silent_for_ + std::min(waited, wait);
-  if (watched[1].revents != 0) child_->drain();
-  if (watched[0].revents != 0) {
-    (void)line_.flush();  // a failure says nothing new: what the worker said last, and its end, are read below
-    auto open = line_.receive();
-    closed_ = !open || !open.value();
-  }
-  return std::any_of(watched.begin() + 2, watched.end(), [](pollfd const& one) { return one.revents != 0; });
 }
 
 /// Turns what has come into events, and judges silence and the line's end.
 void Swarm::settle() {
   if (auto taken = take_buffered(); !taken) return end(taken.error().what);
   if (events_.size() >= events_max) return;  // there may be more in the buffer
-  if (closed_) return end({});
-  if (silent_for_ > settings_.silence_max)
-    return end("it has said nothing for " + std::to_string(silent_for_.count() / 1000) + " s");
-  if (half_since_ && SteadyClock::now() - *half_since_ > half_frame_max) end("it sent half a message and no more");
+  if (worker_->closed()) return end({});
+  if (auto why = worker_->overdue(settings_.silence_max)) end(std::move(*why));
 }
 
 Result<void> Swarm::take_buffered() {
   while (events_.size() < events_max) {
-    IMPOUND_TRY(frame, line_.next());
+    IMPOUND_TRY(frame, worker_->next());
     if (!frame) break;
     IMPOUND_TRY(message, from_worker_from(*frame));
     IMPOUND_CHECK(take(std::move(message)));
   }
-  if (!line_.half_a_frame())
-    half_since_.reset();
-  else if (!half_since_)
-    half_since_ = SteadyClock::now();
   return ok();
 }
 
@@ -237,6 +208,13 @@ Result<void> Swarm::take(Tried const& message) {
   return ok();
 }
 
+Result<void> Swarm::take(SwarmRecord const& message) {
+  IMPOUND_TRY(job, known(message.job));
+  if (std::exchange(job->record, true)) return untrue("a swarm record twice");
+  events_.emplace_back(message);
+  return ok();
+}
+
 Result<void> Swarm::take(Done const& message) {
   IMPOUND_CHECK(known(message.job));
   jobs_.erase(message.job);
@@ -261,18 +239,8 @@ Result<void> Swarm::take(Incident const& message) {
 void Swarm::end(std::string why) {
   if (ended_) return;
   ended_ = true;
-  Ended event;
-  if (why.empty()) {
-    // It closed its side: it is on its way out, and its own exit status says more than our signal would.
-    auto const ending = child_->wait(stop_grace);
-    event.ending = ending ? *ending : child_->kill();
-  } else {
-    event.ending = child_->kill();
-  }
-  event.why = std::move(why);
-  event.error_tail = child_->error_tail();
-  event.expected = stopping_;
-  event.refused = !greeted_ && event.why.empty() && event.ending == Ending{false, worker_refused_exit};
+  WorkerEnd gone = worker_->end(std::move(why), greeted_);
+  Ended event{gone.ending, std::move(gone.why), std::move(gone.error_tail), stopping_, gone.refused};
   jobs_.clear();
   events_.emplace_back(std::move(event));
 }
@@ -281,7 +249,7 @@ void Swarm::stop() {
   if (ended_) return;
   stopping_ = true;
   (void)send(StopWorker{});
-  auto const until = SteadyClock::now() + stop_grace;
+  auto const until = SteadyClock::now() + worker_stop_grace;
   // What it still has to say is read on the way, or it might wait for us while we wait for it.
   while (!ended_) {
     auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - SteadyClock::now());
@@ -289,7 +257,7 @@ void Swarm::stop() {
       end("it did not end when asked");
       break;
     }
-    exchange(left, {});
+    worker_->exchange(left);
     settle();
     if (!ended_ && events_.size() >= events_max) end("it did not stop talking when asked to end");
   }

@@ -21,8 +21,7 @@
 #include <variant>
 #include <vector>
 
-#include "evidence/system/child_process.h"
-#include "evidence/system/frames.h"
+#include "evidence/system/worker_process.h"
 #include "fetchers/torrents/swarm_messages.h"
 
 namespace impound::fetchers {
@@ -51,8 +50,8 @@ struct Ended {
   bool expected = false;   // stop() asked for it
   bool refused = false;    // it could not enter its sandbox (error_tail says why): another try would end alike
 };
-using SwarmEvent =
-    std::variant<MetadataReceived, Progress, FileDone, FileReached, FilePart, Tried, Done, Failed, Incident, Ended>;
+using SwarmEvent = std::variant<MetadataReceived, Progress, FileDone, FileReached, FilePart, Tried, SwarmRecord, Done,
+                                Failed, Incident, Ended>;
 
 class Swarm {
  public:
@@ -73,10 +72,10 @@ class Swarm {
 
   /// Asks the worker to end, gives it a few seconds, then kills it.
   void stop();
-  pid_t worker() const { return child_->id(); }
+  pid_t worker() const { return worker_->id(); }
   /// Readable when the worker has said something: for who waits for several.
-  int line() const { return line_.number(); }
-  bool has_more_to_tell_it() const { return line_.unsent(); }
+  int line() const { return worker_->line(); }
+  bool has_more_to_tell_it() const { return worker_->unsent(); }
   /// "libtorrent 2.0.8.0", once the worker has said hello.
   std::string const& engine() const { return engine_; }
 
@@ -88,9 +87,10 @@ class Swarm {
     std::string metadata;
     std::uint64_t files_done = 0;
     bool tried = false;
+    bool record = false;
   };
 
-  Swarm(SwarmSettings settings, std::unique_ptr<ChildProcess> child);
+  Swarm(SwarmSettings settings, std::unique_ptr<WorkerProcess> worker);
   Result<void> send(ToWorker const& message);
   Result<void> send_named(ToWorker const& message, std::string const& job);
   Result<void> take(FromWorker message);
@@ -103,28 +103,24 @@ class Swarm {
   Result<void> take(FilePart const& message);
   Result<void> count_file(std::string const& job, std::uint64_t index);
   Result<void> take(Tried const& message);
+  Result<void> take(SwarmRecord const& message);
   Result<void> take(Done const& message);
   Result<void> take(Failed const& message);
   Result<void> take(Incident const& message);
   Result<Known*> known(std::string const& job);
   Result<void> take_buffered();
   void settle();
-  bool exchange(std::chrono::milliseconds wait, std::span<int const> wake);
   void end(std::string why);
 
   SwarmSettings settings_;
-  std::unique_ptr<ChildProcess> child_;
-  FrameLine line_;
+  std::unique_ptr<WorkerProcess> worker_;
   std::map<std::string, Known, std::less<>> jobs_;
   std::deque<SwarmEvent> events_;
   std::string engine_;
   bool greeted_ = false;
   bool incident_ = false;
   bool stopping_ = false;
-  bool closed_ = false;  // the worker closed its side; what it said before is still read
   bool ended_ = false;
-  std::optional<std::chrono::steady_clock::time_point> half_since_;
-  std::chrono::milliseconds silent_for_{0};  // waited for, and nothing came
 };
 
 }  // namespace impound::fetchers

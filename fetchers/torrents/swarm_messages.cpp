@@ -9,6 +9,7 @@
 #include "fetchers/torrents/done_message.h"
 #include "fetchers/torrents/file_choice.h"
 #include "fetchers/torrents/file_messages.h"
+#include "fetchers/torrents/record_message.h"
 #include "fetchers/torrents/tried_message.h"
 
 namespace impound::fetchers {
@@ -131,7 +132,8 @@ Frame add_frame(AddJob const& message) {
               {"choose_files", job.choose_files},
               {"left", bytes_value(bits_of(job.left))},
               {"trackers", Frame::array()},
-              {"peers", Frame::array()}};
+              {"peers", Frame::array()},
+              {"web_seeds", Frame::array()}};
   if (job.hashes.v1) frame["v1"] = hash_value(*job.hashes.v1);
   if (job.hashes.v2) frame["v2"] = hash_value(*job.hashes.v2);
   if (job.metadata_timeout_s) frame["metadata_s"] = *job.metadata_timeout_s;
@@ -140,12 +142,22 @@ Frame add_frame(AddJob const& message) {
   for (auto const& peer : job.peers) {
     frame["peers"].push_back(Frame::array({peer.ip, peer.port, peer.named_by_operator}));
   }
+  for (auto const& seed : job.web_seeds) {
+    frame["web_seeds"].push_back(Frame::array({bytes_value(seed.url), seed.by_ranges}));
+  }
   return frame;
 }
 
 Result<void> lists_of_add(Frame const& frame, SwarmJob& job) {
   IMPOUND_TRY(trackers, list_at(frame, "trackers"));
   IMPOUND_TRY(peers, list_at(frame, "peers"));
+  IMPOUND_TRY(web_seeds, list_at(frame, "web_seeds"));
+  for (auto const& row : *web_seeds) {
+    if (!row.is_array() || row.size() != 2 || !row[0].is_binary() || !row[1].is_boolean())
+      return malformed("a web seed");
+    auto const& url = row[0].get_binary();
+    job.web_seeds.push_back({{url.begin(), url.end()}, row[1].get<bool>()});
+  }
   for (auto const& tracker : *trackers) {
     if (!tracker.is_binary()) return malformed("a tracker");
     auto const& bytes = tracker.get_binary();
@@ -160,7 +172,7 @@ Result<void> lists_of_add(Frame const& frame, SwarmJob& job) {
 }
 
 Result<ToWorker> add_from(Frame const& frame) {
-  IMPOUND_CHECK(only_fields(frame, 14));
+  IMPOUND_CHECK(only_fields(frame, 15));
   AddJob message;
   SwarmJob& job = message.job;
   IMPOUND_TRY(id, frame_text(frame, "job"));
@@ -213,7 +225,7 @@ Result<ToWorker> named_from(Frame const& frame) {
 
 Result<FromWorker> progress_from(Frame const& frame) {
   static constexpr std::array<std::string_view, 5> states{"metadata", "checking", "downloading", "finished", "paused"};
-  IMPOUND_CHECK(only_fields(frame, 8));
+  IMPOUND_CHECK(only_fields(frame, 9));
   IMPOUND_TRY(job, frame_text(frame, "job"));
   IMPOUND_TRY(state, frame_text(frame, "state"));
   IMPOUND_TRY(downloaded, frame_number(frame, "downloaded"));
@@ -221,8 +233,9 @@ Result<FromWorker> progress_from(Frame const& frame) {
   IMPOUND_TRY(rate, frame_number(frame, "rate"));
   IMPOUND_TRY(peers, frame_number(frame, "peers"));
   IMPOUND_TRY(seeds, frame_number(frame, "seeds"));
+  IMPOUND_TRY(web_seeds, frame_number(frame, "web_seeds"));
   if (std::find(states.begin(), states.end(), state) == states.end()) return malformed("an unknown state");
-  return FromWorker{Progress{std::move(job), std::move(state), downloaded, total, rate, peers, seeds}};
+  return FromWorker{Progress{std::move(job), std::move(state), downloaded, total, rate, peers, seeds, web_seeds}};
 }
 
 Result<FromWorker> failed_from(Frame const& frame) {
@@ -295,37 +308,39 @@ Frame to_frame(ToWorker const& message) {
 }
 
 Frame to_frame(FromWorker const& message) {
-  return std::visit(Overloaded{
-                        [](Hello const& m) {
-                          return Frame{{"t", "hello"}, {"version", m.version}, {"engine", m.engine}};
-                        },
-                        [](Alive const&) {
-                          return Frame{{"t", "alive"}};
-                        },
-                        [](MetadataChunk const& m) { return chunk_frame("metadata", m.job, m.total, m.at, m.bytes); },
-                        [](Progress const& m) {
-                          return Frame{
-                              {"t", "progress"},  {"job", m.job},   {"state", m.state}, {"downloaded", m.downloaded},
-                              {"total", m.total}, {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds}};
-                        },
-                        [](FileDone const& m) { return frame_of_file_done(m); },
-                        [](FileReached const& m) { return frame_of_file_reached(m); },
-                        [](FilePart const& m) { return frame_of_file_part(m); },
-                        [](Tried const& m) { return frame_of_tried(m); },
-                        [](Done const& m) { return frame_of_done(m); },
-                        [](Failed const& m) {
-                          return Frame{{"t", "failed"},
-                                       {"job", m.job},
-                                       {"reason", m.reason},
-                                       {"detail", m.detail},
-                                       {"downloaded", m.downloaded},
-                                       {"uploaded", m.uploaded}};
-                        },
-                        [](Incident const& m) {
-                          return Frame{{"t", "incident"}, {"sent_payload_bytes", m.sent_payload_bytes}};
-                        },
-                    },
-                    message);
+  return std::visit(
+      Overloaded{
+          [](Hello const& m) {
+            return Frame{{"t", "hello"}, {"version", m.version}, {"engine", m.engine}};
+          },
+          [](Alive const&) {
+            return Frame{{"t", "alive"}};
+          },
+          [](MetadataChunk const& m) { return chunk_frame("metadata", m.job, m.total, m.at, m.bytes); },
+          [](Progress const& m) {
+            return Frame{{"t", "progress"},         {"job", m.job},   {"state", m.state}, {"downloaded", m.downloaded},
+                         {"total", m.total},        {"rate", m.rate}, {"peers", m.peers}, {"seeds", m.seeds},
+                         {"web_seeds", m.web_seeds}};
+          },
+          [](FileDone const& m) { return frame_of_file_done(m); },
+          [](FileReached const& m) { return frame_of_file_reached(m); },
+          [](FilePart const& m) { return frame_of_file_part(m); },
+          [](Tried const& m) { return frame_of_tried(m); },
+          [](SwarmRecord const& m) { return frame_of_record(m); },
+          [](Done const& m) { return frame_of_done(m); },
+          [](Failed const& m) {
+            return Frame{{"t", "failed"},
+                         {"job", m.job},
+                         {"reason", m.reason},
+                         {"detail", m.detail},
+                         {"downloaded", m.downloaded},
+                         {"uploaded", m.uploaded}};
+          },
+          [](Incident const& m) {
+            return Frame{{"t", "incident"}, {"sent_payload_bytes", m.sent_payload_bytes}};
+          },
+      },
+      message);
 }
 
 Result<ToWorker> to_worker_from(Frame const& frame) {
@@ -360,6 +375,7 @@ Result<FromWorker> from_worker_from(Frame const& frame) {
   if (type == "file_reached") return file_reached_from(frame);
   if (type == "file_part") return file_part_from(frame);
   if (type == "tried") return tried_from(frame);
+  if (type == "record") return record_from(frame);
   if (type == "done") return done_from(frame);
   if (type == "failed") return failed_from(frame);
   if (type == "incident") {

@@ -9,6 +9,7 @@
 //                                                          file_reached {job, index, bytes, …}   of large ones
 //                                                          file_part {job, index, …}             before failed
 //                                                          tried {job, trackers, …}              before the end
+//                                                          record {job, staged, bytes}           the same
 //     stop {}                                              done {job, …} or failed {job, reason, …}
 //                                                          incident {sent_payload_bytes}         and the worker ends
 //
@@ -30,11 +31,7 @@
 namespace impound::fetchers {
 
 /// Both sides of the line must be of one build: a worker with another number is ended.
-constexpr std::uint64_t swarm_protocol_version = 4;
-
-/// The exit status of a worker that could not enter its sandbox; the end of its standard error is why. It has read
-/// nothing then, and another try would end alike.
-constexpr int worker_refused_exit = 3;
+constexpr std::uint64_t swarm_protocol_version = 5;
 
 struct PeerAddress {
   std::string ip;  // a literal; from content also a name, which the worker looks up where there is no proxy
@@ -63,6 +60,13 @@ struct SwarmLimits {
   std::optional<std::uint64_t> payload_bytes_max;  // of one torrent
 };
 
+/// An HTTP server that has the payload, as content names it.
+struct WebSeed {
+  std::string url;         // of BEP 19 also a part of one, which needs the others to be read
+  bool by_ranges = false;  // BEP 17: a script that is asked for pieces
+  bool operator==(WebSeed const&) const = default;
+};
+
 struct SwarmJob {
   std::string id;                      // [A-Za-z0-9._-]{1,128}, not beginning with '.'
   InfoHashes hashes;                   // at least one
@@ -75,6 +79,7 @@ struct SwarmJob {
   std::optional<std::uint64_t> idle_timeout_s;  // without a new byte
   std::uint64_t linger_s = 0;                   // stays as a finished seed for so long before Done
   bool choose_files = false;                    // no payload before ChooseFiles says of which files
+  std::vector<WebSeed> web_seeds{};
   std::vector<bool> left{};  // of its files, padding not counted: taken out of the folder by the agent, whole
 };
 
@@ -134,6 +139,7 @@ struct Progress {
   std::uint64_t rate = 0;        // payload bytes a second
   std::uint64_t peers = 0;
   std::uint64_t seeds = 0;
+  std::uint64_t web_seeds = 0;  // that give something now, or are asked for it
 };
 struct FileDone {
   std::string job;
@@ -184,20 +190,35 @@ struct TriedTracker {
   std::uint64_t peers = 0;     // the most that one answer named
   std::string last;            // what came of the last one; "" when none was sent
 };
+constexpr std::size_t tried_web_seeds_max = 20;
+struct TriedWebSeed {
+  std::string url;             // bytes; of a part of a URL with the host it was asked of
+  std::uint64_t pieces = 0;    // that passed
+  std::uint64_t bytes = 0;     // of these
+  std::uint64_t failures = 0;  // requests that gave nothing, and pieces that did not hash
+  std::string last;            // what is wrong with it; "" for nothing
+};
 struct Tried {
   std::string job;
   std::vector<TriedTracker> trackers;
+  std::vector<TriedWebSeed> web_seeds;  // that were asked
   std::uint64_t peers_known = 0;    // addresses, the most at one time
   std::uint64_t peers_reached = 0;  // connections made
   std::uint64_t peers_lost = 0;     // connections, or tries to make one, that ended
   bool dht = false;                 // it was asked
   std::uint64_t dht_peers = 0;      // the most that one search found
 };
+/// A job's swarm record (swarm_record.h) lies there, and nothing more comes to it; told just before its Done or Failed.
+struct SwarmRecord {
+  std::string job;
+  std::string staged_path;  // relative to the job's folder
+  std::uint64_t bytes = 0;
+};
 struct Incident {
   std::uint64_t sent_payload_bytes = 0;
 };
-using FromWorker =
-    std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, FileReached, FilePart, Tried, Done, Failed, Incident>;
+using FromWorker = std::variant<Hello, Alive, MetadataChunk, Progress, FileDone, FileReached, FilePart, Tried,
+                                SwarmRecord, Done, Failed, Incident>;
 
 /// no_peers no_metadata metadata_refused refused_limits disk_full hash_failures deadline worker_ended cancelled
 bool known_swarm_reason(std::string_view reason);

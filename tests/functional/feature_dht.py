@@ -74,6 +74,9 @@ def test_a_magnet_alone_finds_its_seed(world):
     world.init()
     world.impound("fetch", dht.torrent.magnet(), "--allow-net", f"{NET}.0/24", "--config", dht.settings(world), seconds=120)
     assert tried(world)["dht"] == "on" and tried(world)["dht_peers"] >= 1, tried(world)
+    record = world.impound("show", world.of_kind("acquisition.result")[0]["body"]["swarm_record"], "--json").json_lines()
+    assert any(item["t"] == "dht" and item["peers"] >= 1 for item in record), record
+    assert any("dht" in item["sources"] and item["blocks"] > 0 for item in record if item["t"] == "peer"), record
     assert world.verify()["ok"] is True
 
 

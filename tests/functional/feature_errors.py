@@ -233,11 +233,11 @@ def slow_fetch(world):
 
 
 def test_a_second_writer_is_told_who_holds_the_vault(world):
-    _, torrent, words = slow_fetch(world)
+    _, _, words = slow_fetch(world)
     world.init()
     first = world.start_impound(*words)
     harness.wait_until(world.under_way, 30, "the download")
-    done = world.refused(3, "fetch", torrent.magnet())
+    done = world.refused(3, "key", "rotate")  # which nobody does for another
     assert str(first.process.pid) in done.err and "fetch" in done.err, done
     # Readers need no lock.
     assert world.impound("status", "--json").json()["vault"]["held"] is True

@@ -146,17 +146,6 @@ def test_a_magnet_in_base32_and_a_bare_info_hash(world):
     assert "held already" in again.out + again.err, again
 
 
-def test_a_magnets_web_seed_is_recorded_and_not_asked(world):
-    seeded, torrent, peer = seeded_dump(world, "hybrid")
-    port = world.nginx(seeded)
-    world.init()
-    web = f"http://127.0.0.1:{port}/"
-    world.impound("fetch", f"{torrent.magnet()}&ws={web}&ws={web}two/", "--peer", peer.address, "--allow-net", "127.0.0.0/8")
-    check_sealed(world, torrent, seeded)
-    assert world.of_kind("acquisition.attempt")[0]["body"]["web_seeds_set_aside"] == 2
-    assert (world.folder / f"nginx-{port}" / "access.log").read_text() == ""
-
-
 def test_a_magnets_peer_by_its_name(world):
     """Its name has two addresses, of which the table refuses one, and where nobody would answer, too."""
     hosts = world.folder / "hosts"

@@ -210,4 +210,80 @@ def test_with_the_defaults_nothing_is_acquired_and_it_says_so(world):
     assert world.verify()["ok"] is True
 
 
+def payload(world):
+    return [entry["body"] for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "payload"]
+
+
+def test_a_seed_that_leaves_half_way_is_waited_for_and_what_was_whole_is_not_fetched_twice(world):
+    seeded = world.folder / "seeded"
+    for name, size in (("a.eml", 400_000), ("b.eml", 200_000), ("c.eml", 400_000)):
+        harness.write_bytes(seeded / "leak" / name, size, name)
+    torrent = peers.make_torrent(world, seeded / "leak", "v2")
+    # It has the first 60 %, and goes when it has given them.
+    held = shutil.copytree(seeded, world.folder / "held")
+    (held / "leak" / "c.eml").unlink()
+    host, port = "127.0.0.2", harness.free_port("127.0.0.2")
+    site = world.pastes([{"key": "0CeaNm8Y", "title": "Part one", "text": f"{torrent.magnet()}&x.pe={host}:{port}"}])
+    config = world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n\n{site.source()}')
+
+    def seed(folder, *more):
+        running = world.start("seeder", [harness.PYTHON, harness.SUPPORT / "seeder.py", torrent.path, folder, "--listen", f"{host}:{port}", *more])
+        running.wait_for_line('"port"')
+        return peers.Peer(running, f"{host}:{port}")
+    first = seed(held, "--in-part")
+    world.init()
+    service = world.start_impound("watch", "--config", config)
+    harness.wait_until(lambda: len(payload(world)) == 2, 60, "the whole files' seals")
+    first.running.stop()
+    harness.wait_until(lambda: "acquisition.stalled" in world.kinds(), 60, "word that it waits")
+    assert service.running() and "acquisition.result" not in world.kinds(), service.output()
+    assert "waiting     leak: no peer could be found or reached; tried again in" in service.output(), service.output()
+    stalled, = world.of_kind("acquisition.stalled")
+    attempt, = world.of_kind("acquisition.attempt")
+    assert stalled["of"] == attempt["id"] and stalled["body"]["try"] == 1 and stalled["body"]["reason"] == "no_peers", stalled
+    told = world.show(torrent.v2)
+    assert told["state"] == "waiting" and told["reason"] == "no_peers" and told["tries"] == 1, told
+    assert told["since_utc"] == stalled["time"]["utc"] and told["next_try_utc"] == stalled["body"]["next_try_utc"], told
+    job, = world.impound("status", "--json").json()["jobs"]["open"]
+    assert job["waiting"] is True and job["next_try_utc"] == stalled["body"]["next_try_utc"], job
+    assert f"tried again at {job['next_try_utc']}" in world.impound("status").out
+    service.stop(signal.SIGKILL)
+
+    # A run while nobody is there tries at once, ends with 1, and leaves it open.
+    done = watch_once(world, config, code=1)
+    assert "1 acquisition(s) found nobody yet and stay open" in done.err and "1 waiting" in done.out, done
+    assert [entry["body"]["try"] for entry in world.of_kind("acquisition.stalled")] == [1, 2], world.of_kind("acquisition.stalled")
+    assert "acquisition.result" not in world.kinds()
+
+    second = seed(seeded)
+    watch_once(world, config)
+    result, = world.of_kind("acquisition.result")
+    assert result["of"] == attempt["id"] and result["body"]["state"] == "complete" and result["body"]["files_sealed"] == 3, result
+    assert len(payload(world)) == 3, "each file once"
+    second.running.stop()
+    assert 400_000 <= second.counts()["uploaded"] < 500_000, "the rest, and nothing of what was sealed"
+    assert {file["path"]: file["sha256"] for file in world.show(torrent.v2)["files"]} == harness.tree(seeded)
+    assert "next_try_utc" not in world.show(torrent.v2)
+    assert world.verify()["ok"] is True
+
+
+def test_a_person_who_fetches_what_a_service_left_open_hears_of_it_at_once(world):
+    nobody = f"127.0.0.2:{harness.free_port('127.0.0.2')}"
+    site = world.pastes([{"key": "0CeaNm8Y", "text": f"magnet:?xt=urn:btih:{40 * '1'}&x.pe={nobody}"}])
+    config = world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n\n{site.source()}')
+    world.init()
+    watch_once(world, config, code=1)
+    assert "acquisition.stalled" in world.kinds() and "acquisition.result" not in world.kinds()
+    world.impound("fetch", 40 * "1", "--peer", nobody, code=1)
+    result, = world.of_kind("acquisition.result")
+    assert result["body"]["reason"] == "no_peers" and world.kinds().count("acquisition.stalled") == 1, world.kinds()
+    assert world.impound("status", "--json").json()["jobs"]["open"] == []
+    # Without patience a source's attempt ends like a person's.
+    site.post("zzTop123", f"magnet:?xt=urn:btih:{40 * '2'}&x.pe={nobody}")
+    config = world.settings(f'[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\npatience = "0s"\n\n{site.source()}')
+    watch_once(world, config, code=1)
+    assert world.kinds().count("acquisition.stalled") == 1 and world.kinds().count("acquisition.result") == 2, world.kinds()
+    assert world.verify()["ok"] is True
+
+
 harness.main(globals())

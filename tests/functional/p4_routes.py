@@ -208,6 +208,27 @@ def test_a_torrent_behind_a_proxy_sends_no_packet_but_to_the_proxy(world):
     assert world.verify()["ok"] is True
 
 
+def test_a_web_seed_behind_a_proxy_is_asked_by_its_name_through_it(world):
+    outside = Outside(world, hosts="127.0.0.41 archive.example\n")
+    seeded = world.folder / "seeded"
+    harness.write_bytes(seeded / "leak" / "list.csv", 300_000, "list")
+    for path in (seeded, *seeded.rglob("*")):
+        path.chmod(0o755)
+    _, web = outside.start("web_seed", seeded, "--listen", "127.0.0.40:0")
+    proxy, port = outside.start("socks_proxy", "--listen", "127.0.0.9:0", "--name", "archive.example=127.0.0.40")
+    torrent = peers.make_torrent(world, seeded / "leak", "v1", web_seeds=[f"http://archive.example:{web}/", f"http://localhost:{web}/", "http://ten.example/"])
+    world.init()
+    outside.count(port)
+    world.impound("fetch", torrent.path, "--config", world.settings(tunnel(port)), seconds=60)
+    proxied, others = outside.counted()
+    assert proxied > 5 and others == 0, (proxied, others)
+    assert world.of_kind("acquisition.result")[0]["body"]["state"] == "complete"
+    calls = [json.loads(line) for line in proxy.output().splitlines()[1:]]
+    assert {one["connect"] for one in calls if one["reached"]} == {f"archive.example:{web}"} and all(one["by_name"] for one in calls), calls
+    assert not any("localhost" in one["connect"] for one in calls), calls
+    assert world.verify()["ok"] is True
+
+
 def test_the_same_torrent_without_a_proxy_goes_to_the_addresses_that_were_named(world):
     """The canary: a rule that counts nothing proves nothing. And of a tracker's two addresses the dead one leads nowhere else."""
     outside = Outside(world, hosts="127.0.0.41 tracker.example\n127.0.0.40 tracker.example\n")

@@ -1,5 +1,6 @@
 """P5: what content names on loopback is never dialled, however it is spelt, unless the operator allowed it."""
 import socket
+import subprocess
 import threading
 
 import harness
@@ -94,6 +95,41 @@ def test_a_redirect_to_loopback_is_not_followed(world):
     world.refused(1, "fetch", f"http://127.0.0.1:{port}/x.torrent", "--allow-net", f"127.0.0.1/32:{port}")
     assert canary.visits == 0
     assert "capture.result" in world.kinds()
+
+
+# Every way to write an address that is not for us: loopback, link-local, private, mapped and embedded in IPv6, decimal, octal, hexadecimal.
+SPELLINGS = ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "127.255.255.254",
+             "0.0.0.0", "0", "localhost", "localhost.", "10.77.0.1", "172969985", "012.0115.0.1", "0xa.77.1", "169.254.169.254", "2852039166",
+             "0xA9FEA9FE", "[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[::ffff:10.77.0.1]",
+             "[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]", "[fd00::7]", "[fe80::7]", "%31%32%37.0.0.1", "\uff11\uff12\uff17.0.0.1",
+             "v4.inside.example", "v6.inside.example", "metadata.inside.example", "private.inside.example", "mapped.inside.example"]
+
+
+def test_no_redirect_leads_inside_in_any_spelling_or_by_any_name(world):
+    """The machine has these addresses, and somebody listens at all of them: a packet that got through would be counted."""
+    for words in (["addr", "add", "10.77.0.1/32"], ["addr", "add", "169.254.169.254/32"], ["-6", "addr", "add", "fd00::7/128"], ["-6", "addr", "add", "fe80::7/64"]):
+        subprocess.run(["ip", *words, "dev", "lo"], check=True)
+    hosts = world.folder / "hosts"
+    hosts.write_text("127.0.0.1 localhost v4.inside.example\n::1 v6.inside.example\n169.254.169.254 metadata.inside.example\n"
+                     "10.77.0.1 private.inside.example\n::ffff:127.0.0.1 mapped.inside.example\n")
+    subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
+    canary = Canary("::", socket.AF_INET6)  # and 0.0.0.0, as Linux has it
+    served = world.folder / "served"
+    served.mkdir()
+    port = world.nginx(served, more="".join(f"location = /{number}.torrent {{ return 302 http://{host}:{canary.port}/x.torrent; }}\n"
+                                            for number, host in enumerate(SPELLINGS)))
+    world.init()
+    allowed = ["--allow-net", f"127.0.0.1/32:{port}"]
+    for number, host in enumerate(SPELLINGS):
+        world.refused(1, "fetch", f"http://127.0.0.1:{port}/{number}.torrent", *allowed)
+        assert canary.visits == 0, host
+        result = world.of_kind("capture.result")[-1]["body"]
+        assert result["outcome"] == "failed" and result["url"].endswith(f"/{number}.torrent") and result.get("error"), (host, result)
+    assert len(world.of_kind("capture.result")) == len(SPELLINGS)
+    # The canary sings: what is allowed by name of its net is visited.
+    world.refused(1, "fetch", f"http://127.0.0.1:{port}/{SPELLINGS.index('10.77.0.1')}.torrent", *allowed, "--allow-net", "10.77.0.0/16")
+    harness.wait_until(lambda: canary.visits == 1, 10, "the visit that is allowed")
+    assert world.verify()["ok"] is True
 
 
 def test_a_links_host_is_not_exempt_because_the_source_is(world):

@@ -48,7 +48,7 @@ def test_a_hostile_torrent_named_by_a_paste_does_not_stop_the_watch(world):
     links = "\n".join(f"http://127.0.0.1:{served}/{name}.torrent" for name in ("bad", "none", "gone"))
     site = world.pastes([{"key": "bad1", "text": links}, {"key": "good1", "text": f"{good.magnet()}&x.pe={seeder.address}"}])
     world.init()
-    settings = '[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\ntimeout = "2s"\nmetadata_timeout = "10s"\n' + site.source()
+    settings = '[network]\nallow_net = ["127.0.0.0/8"]\n[torrents]\ntimeout = "2s"\nmetadata_timeout = "10s"\npatience = "0s"\n' + site.source()
     world.impound("watch", "--once", "--config", world.settings(settings), code=None)
     states = sorted(entry["body"]["state"] for entry in world.of_kind("acquisition.result"))
     assert states == ["complete", "failed"], states
@@ -102,7 +102,7 @@ def test_the_corpus_of_torrents_good_and_bad_writes_nothing_outside_staging(worl
     assert [path for path in (world.vault / "staging" / "swarm").rglob("*") if path.name != "direct"] == []
     results = [entry["body"] for entry in world.of_kind("acquisition.result")]
     assert len(world.of_kind("acquisition.attempt")) == len(results)
-    assert not [body for body in results if body["files_sealed"]], "there was nobody to have payload from"
+    assert not [body for body in results if body["bytes_sealed"]], "there was nobody to have payload from: empty files are all there is"
     new = set((world.vault / "objects").rglob("*")) - before
     named = {entry["body"]["sha256"] for entry in world.of_kind("exhibit.sealed")}
     assert all(path.is_dir() or path.name in named for path in new)

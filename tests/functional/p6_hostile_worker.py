@@ -3,9 +3,11 @@
 Another program stands beside a copy of impound under the worker's name (tests/support/hostile_worker.py)."""
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
+import time
 
 import harness
 
@@ -127,6 +129,101 @@ def test_beside_the_copy_of_impound_another_worker_is_heard_and_one_that_tells_t
     world.impound("fetch", torrent.path)
     assert result_of(world)["state"] == "complete" and len(sealed(world)) == 2
     nothing_false(world, torrent)
+
+
+def swarm_records(world):
+    return [entry for entry in world.of_kind("exhibit.sealed") if entry["body"]["role"] == "swarm_record"]
+
+
+def refused_record(world, what, why):
+    """The payload is as good as ever; the result says why there is no swarm record."""
+    torrent = Torrent(world)
+    world.init()
+    place = replace_worker(world, torrent, what)
+    world.impound("fetch", torrent.path)
+    result = result_of(world)
+    assert starts(place) == 1 and result["state"] == "complete" and "reason" not in result, result
+    assert "swarm_record" not in result and "the swarm record is refused" in result["detail"] and why in result["detail"], result
+    assert not swarm_records(world)
+    nothing_false(world, torrent)
+
+
+def test_a_swarm_record_of_another_torrent_is_refused(world):
+    refused_record(world, "record_of_another_torrent", "another torrent")
+
+
+def test_a_swarm_record_that_is_none_is_refused(world):
+    refused_record(world, "record_that_is_none", "malformed")
+
+
+def test_a_swarm_record_of_another_size_is_refused(world):
+    refused_record(world, "record_of_another_size", "another size")
+
+
+def test_a_swarm_record_that_is_a_link_is_refused(world):
+    refused_record(world, "record_that_is_a_link", "no plain file")
+
+
+def test_a_swarm_record_that_is_a_pipe_is_refused(world):
+    refused_record(world, "record_that_is_a_pipe", "no plain file")
+
+
+def test_a_swarm_record_without_end_is_refused(world):
+    refused_record(world, "record_without_end", "")
+
+
+def test_a_worker_that_names_a_swarm_record_elsewhere_is_ended(world):
+    given_up_after_three_deaths(world, "record_elsewhere", False, "swarm record")
+
+
+def test_a_worker_that_tells_of_a_swarm_record_twice_is_ended(world):
+    given_up_after_three_deaths(world, "record_twice", False, "swarm record twice")
+
+
+def test_what_a_worker_that_died_left_of_its_swarm_record_is_sealed_up_to_the_last_whole_item(world):
+    given_up_after_three_deaths(world, "record_without_a_word", False, "")
+    exhibit, = swarm_records(world)
+    assert result_of(world)["swarm_record"] == exhibit["id"] and "refused" not in result_of(world)["detail"], result_of(world)
+    assert [item["t"] for item in world.impound("show", exhibit["id"], "--json").json_lines()] == ["head", "dht"]
+
+
+def killed_as_it_appears(fetch, path):
+    """Ends the agent the moment this object is there: between it and the result lie the entry's sync and a few more."""
+    until = time.monotonic() + 60
+    while fetch.running() and time.monotonic() < until:
+        if os.path.exists(path):
+            fetch.process.send_signal(signal.SIGKILL)
+            break
+    fetch.wait()
+
+
+def sealed_once(world, what, workers):
+    """The agent is ended between the record's seal and the result; the run that goes on names that exhibit, and makes none."""
+    world.init()
+    for number in range(20):
+        torrent = Torrent(world, {f"leak/{name}{number}": 20_000 + number for name in "ab"}, f"torrent-{number}")
+        place = replace_worker(world, torrent, what)
+        (place / "done").unlink(missing_ok=True)
+        head = b"\xa5\x61t\x64head\x61v\x01\x66engine\x4aof its own\x65begun\x01\x6cinfo_hash_v1\x54" + bytes.fromhex(torrent.hash)
+        digest = hashlib.sha256(head + b"\xa3\x61t\x63dht\x64time\x02\x65peers\x03").hexdigest()
+        killed_as_it_appears(world.start_impound("fetch", torrent.path), world.vault / "objects" / digest[:2] / digest)
+        cut_off = torrent.hash not in {entry["body"].get("info_hash_v1") for entry in world.of_kind("acquisition.result")}
+        world.impound("fetch", torrent.path, code=None)
+        if cut_off:  # else the second run began anew, and its record is another exhibit
+            exhibit, = [entry for entry in swarm_records(world) if entry["body"]["sha256"] == digest]
+            result, = [entry for entry in world.of_kind("acquisition.result") if entry["body"].get("info_hash_v1") == torrent.hash]
+            assert result["body"]["swarm_record"] == exhibit["id"] and starts(place) == workers, result
+            assert world.verify()["ok"] is True
+            return
+    raise AssertionError("never cut off between the record and the result")
+
+
+def test_a_record_that_is_sealed_already_is_named_by_the_run_that_lacks_the_result_alone(world):
+    sealed_once(world, "record_that_is_one", 1)
+
+
+def test_a_record_that_is_sealed_already_is_not_sealed_again_when_a_worker_tells_of_it_once_more(world):
+    sealed_once(world, "record_beside_a_part", 2)
 
 
 def test_a_file_that_was_left_out_is_not_sealed_though_its_bytes_are_right(world):

@@ -59,6 +59,8 @@ def vault_with_everything(world):
                          {"key": "8sUIsf34", "title": "hello", "text": "no leak\n"}])
     world.init("--operator", "Zoë N.")
     world.impound("watch", "--once", "--config", world.settings(site.source(acquire="none")))
+    captured, = (world.vault / "warc").iterdir()
+    captured.chmod(0o400)  # as a crash leaves it while it is closed: the next start says so in the log
     kept = world.folder / "kept.checkpoint"
     kept.write_bytes((world.vault / "log/checkpoint").read_bytes())
     authorities = Authorities(world)
@@ -66,6 +68,7 @@ def vault_with_everything(world):
     assert "by 2 timestamp(s)" in world.impound("fetch", torrent.magnet(), "--peer", peer.address).out
     del world.env["IMPOUND_CONFIG"]
     world.impound("import", seeded, "--case", "stick", "--source", "A. Noone")
+    assert world.kinds().count("warc.closed") == 1
     return kept
 
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "evidence/values/must.h"
-#include "fetchers/sites/json_list.h"
+#include "fetchers/reading/worker/json_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t size) {
   using namespace impound::fetchers;

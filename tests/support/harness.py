@@ -27,6 +27,7 @@ DATA = ROOT / "tests" / "data"
 BUILD = pathlib.Path(os.environ.get("IMPOUND_BUILD", ROOT / "build" / "release"))
 PROGRAM = BUILD / "impound"
 WORKER = BUILD / "impound-swarm-worker"
+READER = BUILD / "impound-reader-worker"
 PYTHON = "/usr/bin/python3"  # Debian's, which has its libtorrent and jsonschema
 ALL = os.environ.get("IMPOUND_TEST_ALL") == "1"
 
@@ -224,7 +225,7 @@ class World:
     def under_way(self):
         """Whether a download has bytes on the disk."""
         folder = self.vault / "staging" / "swarm"
-        return any(file.is_file() and file.stat().st_blocks > 0 for file in folder.rglob("*"))
+        return any(file.is_file() and file.stat().st_blocks > 0 and file.name != "record" for file in folder.rglob("*"))
 
     def state(self):
         """The folder with what this machine remembers of the vault."""
@@ -283,15 +284,15 @@ http {{ access_log {run}/access.log; {kinds} types {{ application/x-bittorrent t
                 running.process.wait()
 
 
-def workers():
-    """Process ids of every swarm worker that lives: a test has a process namespace of its own."""
+def workers(kind="swarm"):
+    """Process ids of every worker of this kind that lives: a test has a process namespace of its own."""
     found = []
     for folder in pathlib.Path("/proc").iterdir():
         try:
             status = (folder / "status").read_text() if folder.name.isdigit() else ""
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if status.startswith("Name:\timpound-swarm") and "\nState:\tZ" not in status:
+        if status.startswith(f"Name:\timpound-{kind}") and "\nState:\tZ" not in status:
             found.append(int(folder.name))
     return found
 
@@ -308,6 +309,7 @@ class PasteSite:
     def __init__(self, world, items, host="127.0.0.1"):
         self.folder = world.folder / f"pastes-{len(world.started)}"
         (self.folder / "items").mkdir(parents=True)
+        (self.folder / "heads").mkdir()
         self.listed = []
         for item in items:
             self.post(**item)
@@ -316,13 +318,23 @@ class PasteSite:
         self.server = world.start("pastes", [PYTHON, SUPPORT / "paste_server.py", "--listen", f"{host}:{self.port}", self.folder])
         self.server.wait_for_line("ready")
 
-    def post(self, key, text, title="", user="", date=1493990000, syntax="text"):
-        """A new paste, first in the list."""
+    def post(self, key, text, title="", user="", date=1493990000, syntax="text", head=None):
+        """A new paste, first in the list; `head`: header fields its answer comes with."""
+        if head:
+            (self.folder / "heads" / key).write_text(json.dumps(head))
         body = text.encode() if isinstance(text, str) else text
         (self.folder / "items" / key).write_bytes(body)
         self.listed.insert(0, {"scrape_url": f"https://scrape.pastebin.com/api_scrape_item.php?i={key}", "full_url": f"https://pastebin.com/{key}",
                                "date": str(date), "key": key, "size": str(len(body)), "expire": "0", "title": title, "syntax": syntax,
                                "user": user})
+        self.list_anew()
+
+    def remove(self, key):
+        """The site lists it no more."""
+        self.listed = [item for item in self.listed if item["key"] != key]
+        self.list_anew()
+
+    def list_anew(self):
         ready = self.folder / "list.new"
         ready.write_text(json.dumps(self.listed, indent=4))
         ready.rename(self.folder / "list.json")

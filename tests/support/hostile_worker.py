@@ -100,7 +100,7 @@ def wait_for(kind):
 
 
 def hello():
-    say("hello", version=4, engine="libtorrent 2.0.8.0")
+    say("hello", version=5, engine="libtorrent 2.0.8.0")
 
 
 def job():
@@ -135,6 +135,18 @@ def announce_all(given, contents=None):
 
 def done(given, **more):
     say("done", job=given["job"], downloaded=1, uploaded=0, read_back=0, rechecked=0, from_journal=0, **more)
+
+
+def record_head(info_hash=None):
+    """The first item of a swarm record: of the torrent that was asked for, or of another."""
+    return cbor({"t": "head", "v": 1, "engine": b"of its own", "begun": 1, "info_hash_v1": info_hash or hashlib.sha1(INFO).digest()})
+
+
+def put_record(given, content, size=None):
+    """A swarm record with these bytes, and the word that it is there."""
+    with open(f"{given['folder']}/record", "wb") as file:
+        file.write(content)
+    say("record", job=given["job"], staged=b"record", bytes=len(content) if size is None else size)
 
 
 def until_told_to_stop():
@@ -390,7 +402,102 @@ def talks_and_never_listens():
     hello()
     given = job()
     for _ in range(200_000):
-        say("progress", job=given["job"], state="downloading", downloaded=1, total=2, rate=3, peers=1, seeds=1)
+        say("progress", job=given["job"], state="downloading", downloaded=1, total=2, rate=3, peers=1, seeds=1, web_seeds=0)
+    done(given)
+
+
+def record_that_is_one():
+    hello()
+    given = job()
+    announce_all(given)
+    put_record(given, record_head() + cbor({"t": "dht", "time": 2, "peers": 3}))
+    done(given)
+
+
+def record_beside_a_part():
+    """The first file comes, and no more."""
+    hello()
+    given = job()
+    file_done(given, 0, ORDERS["paths"][0], len(PAYLOAD[0]), put(given, 0))
+    put_record(given, record_head() + cbor({"t": "dht", "time": 2, "peers": 3}))
+    say("failed", job=given["job"], reason="no_peers", detail="", downloaded=1, uploaded=0)
+    until_told_to_stop()
+
+
+def record_without_a_word():
+    """Written, torn at its end, and nothing said of it."""
+    hello()
+    given = job()
+    with open(f"{given['folder']}/record", "wb") as file:
+        file.write(record_head() + cbor({"t": "dht", "time": 2, "peers": 3}) + b"\xa3\x61t")
+    os.abort()
+
+
+def record_of_another_torrent():
+    hello()
+    given = job()
+    announce_all(given)
+    put_record(given, record_head(bytes(20)))
+    done(given)
+
+
+def record_that_is_none():
+    hello()
+    given = job()
+    announce_all(given)
+    put_record(given, record_head() + b"\x9f" * 1000)
+    done(given)
+
+
+def record_of_another_size():
+    hello()
+    given = job()
+    announce_all(given)
+    put_record(given, record_head(), 1 << 20)
+    done(given)
+
+
+def record_that_is_a_link():
+    hello()
+    given = job()
+    announce_all(given)
+    (HERE / "secret").write_bytes(record_head())
+    os.symlink(HERE / "secret", given["folder"] + "/record")
+    say("record", job=given["job"], staged=b"record", bytes=len(record_head()))
+    done(given)
+
+
+def record_that_is_a_pipe():
+    hello()
+    given = job()
+    announce_all(given)
+    os.mkfifo(given["folder"] + "/record")
+    say("record", job=given["job"], staged=b"record", bytes=0)
+    done(given)
+
+
+def record_without_end():
+    hello()
+    given = job()
+    announce_all(given)
+    with open(f"{given['folder']}/record", "wb") as file:
+        file.truncate(1 << 30)
+    say("record", job=given["job"], staged=b"record", bytes=1 << 26)
+    done(given)
+
+
+def record_elsewhere():
+    hello()
+    given = job()
+    say("record", job=given["job"], staged=b"../../../../vault.toml", bytes=1)
+    done(given)
+
+
+def record_twice():
+    hello()
+    given = job()
+    put_record(given, record_head())
+    put_record(given, record_head())
     done(given)
 
 

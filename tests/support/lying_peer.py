@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""lying_peer.py INFO_DICT_FILE [--listen 127.0.0.1:0] [--garbage PIECES [--of FILE --piece-size BYTES --spoil EVERY]]
+"""lying_peer.py INFO_DICT_FILE [--listen 127.0.0.1:0] [--garbage PIECES [--all PIECES] [--of FILE --piece-size BYTES --spoil EVERY]]
 
 A BitTorrent peer that takes any info-hash and serves the bytes of INFO_DICT_FILE as its metadata (BEP 9, BEP 10). With
---garbage it says that it has that many pieces and answers every request with bytes of its own making; with --of they are
+--garbage it says that it has that many pieces, the first of --all, and answers every request with bytes of its own making; with --of they are
 those of FILE, of which every so many blocks have one wrong bit.
 Prints {"port": …} when it listens, {"served": true} once it has handed the metadata over, {"lied": true} with the first lie."""
 import argparse
@@ -35,12 +35,12 @@ class Payload:
         return bytes(block)
 
 
-def serve(line, info, pieces, payload):
+def serve(line, info, pieces, every_piece, payload):
     head = exactly(line, 68)
     line.sendall(b"\x13BitTorrent protocol" + b"\0\0\0\0\0\x10\0\0" + head[28:48] + b"-XX0000-liarliarliar")
     line.sendall(extended(0, b"d1:md11:ut_metadatai3ee13:metadata_sizei%dee" % len(info)))
     if pieces:
-        bitfield = int("1" * pieces + "0" * (-pieces % 8), 2).to_bytes((pieces + 7) // 8, "big")
+        bitfield = int(("1" * pieces).ljust((every_piece + 7) // 8 * 8, "0"), 2).to_bytes((every_piece + 7) // 8, "big")
         line.sendall(struct.pack(">IB", len(bitfield) + 1, 5) + bitfield + struct.pack(">IB", 1, 1))
     their_number = 2
     while True:
@@ -67,6 +67,7 @@ def main():
     options.add_argument("info")
     options.add_argument("--listen", default="127.0.0.1:0", type=host_port)
     options.add_argument("--garbage", type=int, default=0)
+    options.add_argument("--all", type=int, default=0)
     options.add_argument("--of")
     options.add_argument("--piece-size", type=int)
     options.add_argument("--spoil", type=int)
@@ -78,7 +79,7 @@ def main():
     while True:
         line, _ = server.accept()
         try:
-            serve(line, info, given.garbage, payload)
+            serve(line, info, given.garbage, max(given.all, given.garbage), payload)
         except (ConnectionError, ValueError, OSError):
             pass
         finally:

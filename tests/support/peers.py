@@ -53,13 +53,15 @@ def fresh(world, name):
     return world.folder / f"{len(os.listdir(world.folder))}-{name}"
 
 
-def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private=False, symlinks=False):
+def make_torrent(world, content, kind, piece_size=16 << 10, trackers=(), private=False, symlinks=False, web_seeds=()):
     """A v1, v2 or hybrid torrent of a file or folder."""
     harness.need_module("libtorrent")
     path = fresh(world, "made.torrent")
     words = [harness.PYTHON, harness.SUPPORT / "make_torrent.py", content, path, "--version", kind, "--piece-size", piece_size]
     for url in trackers:
         words += ["--tracker", url]
+    for url in web_seeds:
+        words += ["--web-seed", url]
     if private:
         words.append("--private")
     if symlinks:

@@ -2,9 +2,8 @@
 """seeder.py TORRENT FOLDER [--listen 127.0.0.1:0] [--rate BYTES/S] [--dial HOST:PORT]... [--peers N]
     [--in-part]
 
-Seeds until SIGTERM. Prints {"port": …} when it can be reached, {"uploaded": …} at the end; with --peers that many sessions
-seed, {"ports": […]}. FOLDER holds the torrent's
-file or folder; it is believed to be whole, but with --in-part: then only what is right of it is seeded."""
+Seeds until SIGTERM. Prints {"port": …} when it can be reached and knows what it has, {"uploaded": …} at the end; with
+--peers that many sessions seed, {"ports": […]}. FOLDER holds the torrent's file or folder; it is believed to be whole, but with --in-part: then only what is right of it is seeded."""
 import argparse
 
 from swarm_peer import Stopped, add, dial, host_port, say, session, stop_on_sigterm
@@ -27,6 +26,10 @@ def main():
     if given.rate:
         handle.set_upload_limit(given.rate)
     try:
+        # Whoever dials while it still looks at what it has is sent away.
+        while any("checking" in str(one.status().state) for one in handles):
+            peer.wait_for_alert(500)
+            peer.pop_alerts()
         say(port=peer.listen_port(), ports=[one.listen_port() for one in crowd])
         while True:
             peer.wait_for_alert(500)

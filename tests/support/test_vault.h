@@ -70,7 +70,7 @@ class TestVault {
     REQUIRE(log_->append(std::vector{started.bytes}));
     sealing_ =
         std::make_unique<Sealing>(vault, owner, [this](std::vector<EntryDraft> drafts) { return record(drafts); });
-    auto warc = WarcWriter::open(vault, clock_, randomness_, "impound/test");
+    auto warc = WarcWriter::open(vault, clock_, randomness_, {"impound/test"}, {});
     REQUIRE(warc);
     warc_ = std::move(warc).value();
   }

@@ -21,6 +21,7 @@
 
 #include "fetchers/torrents/worker/disk/batches_under_way.h"
 #include "fetchers/torrents/worker/disk/sync_thread.h"
+#include "fetchers/torrents/worker/peers_seen.h"
 #include "fetchers/torrents/worker/refusing_disk.h"
 #include "fetchers/torrents/worker/torrent_layout.h"
 
@@ -113,10 +114,11 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
     auto const coming = std::exchange(coming_, std::nullopt);
     if (storage.kept && block.length >= 0) {
       bool const known = coming && coming->torrent == storage.torrent && coming->block == block;
-      auto const written = storage.kept->write(static_cast<std::size_t>(static_cast<int>(block.piece)),
-                                               static_cast<std::uint64_t>(block.start),
-                                               std::as_bytes(std::span{bytes, static_cast<std::size_t>(block.length)}),
-                                               known ? std::optional{coming->sender} : std::nullopt);
+      auto const sender = known ? std::optional{coming->sender}
+                                : arrivals_->whole_piece_of(storage.folder, static_cast<int>(block.piece));
+      auto const written = storage.kept->write(
+          static_cast<std::size_t>(static_cast<int>(block.piece)), static_cast<std::uint64_t>(block.start),
+          std::as_bytes(std::span{bytes, static_cast<std::size_t>(block.length)}), sender);
       error = written ? lt::storage_error{} : storage_error(written.error(), lt::operation_t::file_write);
       begin_batch_when_due(storage);
     }
@@ -195,7 +197,10 @@ class ArrivalDisk final : public RefusingDisk, public PieceListener {
   }
   void async_clear_piece(lt::storage_index_t index, lt::piece_index_t piece,
                          std::function<void(lt::piece_index_t)> handler) override {
-    if (auto const& kept = storages_.at(index).kept) kept->failed(static_cast<std::size_t>(static_cast<int>(piece)));
+    auto const& storage = storages_.at(index);
+    auto const number = static_cast<std::size_t>(static_cast<int>(piece));
+    auto lost = storage.kept ? storage.kept->failed(number) : std::vector<LostRun>{};
+    if (!lost.empty()) arrivals_->lost(storage.folder, {utc_now_us(), number, std::move(lost)});  // else nobody sent it
     post(std::move(handler), piece);
   }
 

@@ -8,8 +8,6 @@
 
 namespace impound::fetchers {
 
-namespace {
-
 Sender sender_of(lt::tcp::endpoint const& peer) {
   auto const address = peer.address();
   auto const v6 =
@@ -19,6 +17,8 @@ Sender sender_of(lt::tcp::endpoint const& peer) {
   std::transform(bytes.begin(), bytes.end(), sender.address.begin(), [](auto one) { return std::byte{one}; });
   return sender;
 }
+
+namespace {
 
 class PeerNews final : public lt::peer_plugin {
  public:

@@ -8,6 +8,7 @@
 #include <functional>
 #include <libtorrent/extensions.hpp>
 #include <libtorrent/peer_request.hpp>
+#include <libtorrent/socket.hpp>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,15 @@
 #include "fetchers/torrents/worker/disk/kept_torrent.h"
 
 namespace impound::fetchers {
+
+/// A piece that did not hash.
+struct PieceLost {
+  std::uint64_t time_us = 0;  // UTC
+  std::uint64_t piece = 0;
+  std::vector<LostRun> from;  // who had sent its blocks
+};
+
+Sender sender_of(lt::tcp::endpoint const& peer);
 
 /// Told by libtorrent, on its network thread.
 class PieceListener {
@@ -70,12 +80,30 @@ class Arrivals {
     auto const found = torrent->second.find(file);
     return found == torrent->second.end() ? std::nullopt : found->second;
   }
+  /// A piece that is handed to libtorrent whole, by no peer.
+  void comes_from(std::string const& folder, int piece, Sender const& sender) {
+    std::lock_guard const lock{mutex_};
+    whole_[folder][piece] = sender;
+  }
+  std::optional<Sender> whole_piece_of(std::string const& folder, int piece) const {
+    std::lock_guard const lock{mutex_};
+    auto const torrent = whole_.find(folder);
+    if (torrent == whole_.end()) return std::nullopt;
+    auto const found = torrent->second.find(piece);
+    return found == torrent->second.end() ? std::nullopt : std::optional{found->second};
+  }
+  void judged(std::string const& folder, int piece) {
+    std::lock_guard const lock{mutex_};
+    if (auto const torrent = whole_.find(folder); torrent != whole_.end()) torrent->second.erase(piece);
+  }
   void forget(std::string const& folder) {
     std::lock_guard const lock{mutex_};
     digests_.erase(folder);
     broken_.erase(folder);
     left_.erase(folder);
     reached_.erase(folder);
+    whole_.erase(folder);
+    lost_.erase(folder);
   }
   /// Files that the agent took away in an earlier worker's time; by their number among those that are no padding.
   void files_left(std::string const& folder, std::vector<bool> files) {
@@ -86,6 +114,16 @@ class Arrivals {
     std::lock_guard const lock{mutex_};
     auto const found = left_.find(folder);
     return found == left_.end() ? std::vector<bool>{} : found->second;
+  }
+  void lost(std::string const& folder, PieceLost piece) {
+    std::lock_guard const lock{mutex_};
+    lost_[folder].push_back(std::move(piece));
+  }
+  /// Those since the last call.
+  std::vector<PieceLost> take_lost(std::string const& folder) {
+    std::lock_guard const lock{mutex_};
+    auto found = lost_.extract(folder);
+    return found ? std::move(found.mapped()) : std::vector<PieceLost>{};
   }
   /// The disk failed: no further digest comes.
   void broke(std::string const& folder, DiskFailure const& failure) {
@@ -133,6 +171,8 @@ class Arrivals {
   mutable std::mutex mutex_;
   std::map<std::string, std::map<int, std::optional<Sha256>>> digests_;  // by the job's folder and libtorrent's number
   std::map<std::string, std::map<int, std::uint64_t>> reached_;
+  std::map<std::string, std::map<int, Sender>> whole_;
+  std::map<std::string, std::vector<PieceLost>> lost_;
   std::map<std::string, DiskFailure> broken_;
   std::map<std::string, unsigned> in_use_;  // storages
   std::map<std::string, std::vector<bool>> left_;

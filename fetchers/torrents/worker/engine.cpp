@@ -19,6 +19,7 @@
 #include "evidence/formats/hex.h"
 #include "fetchers/torrents/worker/arrival_disk.h"
 #include "fetchers/torrents/worker/session_settings.h"
+#include "fetchers/torrents/worker/web/web_way.h"
 #include "fetchers/url.h"
 
 namespace impound::fetchers {
@@ -72,13 +73,18 @@ Result<bool> Engine::take(Configure const& message) {
     [[maybe_unused]] auto written = ::write(descriptor, &one, sizeof one);
   };
   arrivals_->wake = wake;
-  IMPOUND_TRY(staging, LinuxDisk::open_at("."));
+  IMPOUND_TRY(opened, LinuxDisk::open_at("."));
+  std::shared_ptr<Disk> const staging = std::move(opened);
   ArrivalLimits limits{.files_max = message.limits.files_max};
   SystemRandomness{}.fill(limits.kept.absent.bytes);
-  session_ = make_session(message, counters_, arrival_disk(std::move(staging), limits, arrivals_));
+  session_ = make_session(message, counters_, arrival_disk(staging, limits, arrivals_));
   session_->add_extension(piece_news(arrivals_));
+  provenance_ = std::make_unique<Provenance>(staging, arrivals_, ProvenanceLimits{});
+  session_->add_extension(provenance_->plugin());
   set_address_filter();
   session_->set_alert_notify(wake);
+  IMPOUND_TRY(way, web_way(message, alert_descriptor_));
+  web_way_ = std::move(way);
   return true;
 }
 
@@ -124,6 +130,7 @@ void Engine::put_choice(TorrentJob& job) {
 Result<bool> Engine::take(PauseJob const& message) {
   if (auto* job = job_named(message.job)) {
     job->paused = true;
+    if (job->web.seeding) job->web.seeding->pause();
     if (job->held) return true;
     count_payload(*job, job->handle.status({}));
     job->handle.pause();
@@ -190,6 +197,8 @@ Result<void> Engine::begin_again(TorrentJob& job, SwarmJob const& other, std::sh
   };
   join(job.asked.trackers, other.trackers);
   join(job.asked.peers, other.peers);
+  join(job.asked.web_seeds, other.web_seeds);
+  leave_web(job);
   auto const opened = std::exchange(job.opened, {});
   job.peers.clear();
   lt::add_torrent_params params;
@@ -236,6 +245,7 @@ Result<void> Engine::add_to_session(TorrentJob& job, lt::add_torrent_params para
   lt::error_code error;
   job.handle = session_->add_torrent(std::move(params), error);
   if (error) return refuse(job, failed(job, "refused_limits", error.message()));
+  provenance_->begin(job);
   if (job.chosen) put_choice(job);
   return ok();
 }
@@ -260,6 +270,7 @@ std::optional<Failed> Engine::prepare(TorrentJob& job, bool with_torrent, lt::ad
   params.save_path = job.asked.folder;
   params.storage_mode = lt::storage_mode_sparse;
   params.max_connections = job_connections_max;
+  job.order = PieceOrder{};
   params.flags = lt::torrent_flags::sequential_download | lt::torrent_flags::apply_ip_filter |
                  lt::torrent_flags::duplicate_is_error | lt::torrent_flags::update_subscribe |
                  lt::torrent_flags::disable_dht | lt::torrent_flags::disable_lsd | lt::torrent_flags::disable_pex;
@@ -291,7 +302,8 @@ std::optional<Failed> Engine::prepare_torrent(TorrentJob& job, std::string const
   auto files = params.ti ? wanted_files(params.ti->files(), *job.torrent) : std::nullopt;
   if (!files) return failed(job, "metadata_refused", "libtorrent reads other files in it than we do");
   job.files = std::move(*files);
-  if (has_all_hashes(params)) params.userdata = &brings_all_hashes;
+  job.brings_all_hashes = has_all_hashes(params);
+  if (job.brings_all_hashes) params.userdata = &brings_all_hashes;
   params.url_seeds.clear();
   params.http_seeds.clear();
   params.trackers.clear();
@@ -338,6 +350,7 @@ std::optional<Failed> Engine::prepare_sources(TorrentJob& job, lt::add_torrent_p
   }
   if (!job.opened.empty()) set_address_filter();
   if (job.has_trackers || !job.peers.empty() || job.names_asked > 0 || asks_dht(job)) return std::nullopt;
+  if (may_ask_web(job)) return std::nullopt;
   return failed(job, "no_peers",
                 blocked ? "its peers are at addresses that are not allowed, and it has no tracker"
                         : "neither a tracker nor a peer is known, and the DHT is not asked");

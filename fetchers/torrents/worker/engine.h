@@ -17,6 +17,7 @@
 #include "fetchers/torrents/swarm_messages.h"
 #include "fetchers/torrents/worker/arrivals.h"
 #include "fetchers/torrents/worker/peer_names.h"
+#include "fetchers/torrents/worker/provenance.h"
 #include "fetchers/torrents/worker/torrent_job.h"
 #include "fetchers/torrents/worker/upload_guard.h"
 
@@ -77,6 +78,14 @@ class Engine {
   void leave_dht();
   void take_dht(lt::dht_get_peers_reply_alert const& alert);
   void dial_again(TorrentJob& job);
+  bool may_ask_web(TorrentJob const& job) const;
+  void begin_web(TorrentJob& job);
+  void tend_web(TorrentJob& job, SteadyTime now);
+  void take_web(TorrentJob& job);
+  void leave_web(TorrentJob& job);
+  std::string why_nobody(TorrentJob const& job) const;
+  static std::vector<std::string> web_seeds_of(TorrentJob const& job);
+  static void see_web_rate(TorrentJob& job, SteadyTime now);
   Result<void> tell_file(TorrentJob& job, WantedFile& file);
   Result<void> finish(TorrentJob& job);
   Result<void> fail(TorrentJob& job, char const* reason, std::string detail);
@@ -101,9 +110,12 @@ class Engine {
   PeerNames names_;
   UploadCounters counters_;
   std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+  std::unique_ptr<Provenance> provenance_;                    // with the session
   std::unique_ptr<lt::session> session_;                      // after the counters: its plugins point to them
   std::map<std::string, std::string, std::less<>> torrents_;  // .torrent files that come in chunks
   std::map<std::string, TorrentJob, std::less<>> jobs_;
+  std::shared_ptr<WebWay const> web_way_;
+  bool hears_of_pieces_ = false;  // by an alert each: once a job has web seeds
   bool in_dht_ = false;
   std::uint64_t sent_payload_bytes_ = 0;  // by the session's own count
 };

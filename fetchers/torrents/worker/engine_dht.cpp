@@ -67,6 +67,7 @@ void Engine::take_dht(lt::dht_get_peers_reply_alert const& alert) {
     bool const asked = std::find(names.begin(), names.end(), alert.info_hash) != names.end();
     if (!asked || job.ending || job.paused || !asks_dht(job)) continue;
     job.tried.see_dht(peers.size());
+    provenance_->take_search(job, peers.size());
     for (auto const& peer : peers) {
       auto const bytes = address_bytes(peer.address().to_string());
       if (bytes && port_of_a_peer(peer.port()) && DialGate::of_this_process().allows(*bytes, peer.port()))

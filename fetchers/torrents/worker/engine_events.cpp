@@ -15,6 +15,7 @@
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
 #include "fetchers/torrents/worker/session_settings.h"
+#include "fetchers/torrents/worker/web/web_way.h"
 
 namespace impound::fetchers {
 
@@ -27,7 +28,7 @@ constexpr std::size_t chunk_bytes = 512u << 10;
 constexpr std::size_t progress_queue_bytes_max = 1u << 20;  // beyond it the agent is behind, and progress is dropped
 constexpr seconds waits_after{5};                           // the choice comes at once, or when others have ended
 constexpr unsigned dial_failures_max = 3;
-constexpr unsigned hash_failures_max = 24;
+constexpr std::uint64_t hash_failures_max = 24;
 
 bool disk_is_full(lt::error_code const& error) {
   return error == boost::system::errc::no_space_on_device || error.value() == EDQUOT;
@@ -55,6 +56,7 @@ Result<void> Engine::take_alerts() {
   for (auto& [name, job] : jobs_) {
     IMPOUND_CHECK(tell_arrived(job));
     IMPOUND_CHECK(tell_reached(job));
+    take_web(job);
   }
   IMPOUND_CHECK(tell_endings());
   return trip_wire(counters_.sent_payload_bytes);
@@ -72,6 +74,7 @@ Result<void> Engine::take_alert(lt::alert* alert) {
   auto const* about = dynamic_cast<lt::torrent_alert const*>(alert);
   TorrentJob* const job = about == nullptr ? nullptr : job_of(about->handle);
   if (job == nullptr || job->ending) return ok();
+  provenance_->take(*job, *alert);
   job->tried.take(*alert);
   if (lt::alert_cast<lt::metadata_received_alert>(alert)) return take_metadata(*job);
   if (lt::alert_cast<lt::metadata_failed_alert>(alert)) ++job->metadata_failures;
@@ -94,9 +97,19 @@ Result<void> Engine::take_alert(lt::alert* alert) {
     if (error->error == lt::errors::duplicate_torrent) return ok();
     return fail(*job, disk_is_full(error->error) ? "disk_full" : "metadata_refused", error->error.message());
   }
-  if (lt::alert_cast<lt::hash_failed_alert>(alert) && ++job->hash_failures >= hash_failures_max) {
-    return fail(*job, "hash_failures", "what peers send does not hash to what the torrent says");
+  if (auto const* passed = lt::alert_cast<lt::piece_finished_alert>(alert)) {
+    int const piece = static_cast<int>(passed->piece_index);
+    arrivals_->judged(job->asked.folder, piece);
+    if (job->web.seeding) job->web.seeding->passed(static_cast<std::size_t>(piece));
+    return ok();
   }
+  auto const* const wrong = lt::alert_cast<lt::hash_failed_alert>(alert);
+  if (wrong != nullptr) arrivals_->judged(job->asked.folder, static_cast<int>(wrong->piece_index));
+  // Peers did not send it.
+  if (wrong != nullptr && job->web.seeding &&
+      job->web.seeding->failed(static_cast<std::size_t>(static_cast<int>(wrong->piece_index))))
+    return ok();
+  if (wrong != nullptr) ++job->hash_failures;
   if (auto const* gone = lt::alert_cast<lt::peer_disconnected_alert>(alert)) {
     auto const peer = job->peers.find(gone->endpoint);
     if (peer == job->peers.end()) return ok();
@@ -134,8 +147,12 @@ Result<void> Engine::take_status(lt::torrent_status const& status) {
   job->status = status;
   count_payload(*job, status);
   job->tried.see_known_peers(status.list_peers);
-  if (status.num_pieces > job->good_pieces) job->hash_failures = 0;
+  if (status.num_pieces > job->good_pieces) {
+    job->hash_failures = 0;
+    job->downloaded_when_good = job->downloaded.total();
+  }
   job->good_pieces = status.num_pieces;
+  order_pieces(*job, steady_clock::now(), job->web.asked_now());
   // Whatever moves, in one number: payload as it comes, or the check of what is there already.
   std::int64_t const marker = static_cast<std::int64_t>(job->downloaded.total()) + status.total_done +
                               status.progress_ppm + (static_cast<std::int64_t>(status.state) << 56);
@@ -147,7 +164,8 @@ Result<void> Engine::take_status(lt::torrent_status const& status) {
   if (line_.unsent_bytes() > progress_queue_bytes_max) return ok();
   auto const number = [](auto value) { return static_cast<std::uint64_t>(std::max<decltype(value)>(value, 0)); };
   return send(Progress{job->asked.id, state_word(*job), number(status.total_wanted_done), number(status.total_wanted),
-                       number(status.download_payload_rate), number(status.num_peers), number(status.num_seeds)});
+                       number(status.download_payload_rate) + job->web.rate, number(status.num_peers),
+                       number(status.num_seeds), job->web.asked_now()});
 }
 
 Result<void> Engine::take_metadata(TorrentJob& job) {
@@ -233,12 +251,14 @@ Result<void> Engine::end(TorrentJob& job, std::variant<Done, Failed> ending) {
   if (job.ending) return ok();
   bool const held = std::exchange(job.held, {}).has_value();
   if (!held) count_payload(job, job.handle.status({}));
-  if (auto* done = std::get_if<Done>(&ending)) *done = Done{job.asked.id, job.downloaded.total(), job.uploaded.total()};
+  if (auto* done = std::get_if<Done>(&ending))
+    *done = Done{job.asked.id, job.downloaded_payload(), job.uploaded.total()};
   if (auto* failure = std::get_if<Failed>(&ending)) {
-    failure->downloaded = job.downloaded.total();
+    failure->downloaded = job.downloaded_payload();
     failure->uploaded = job.uploaded.total();
   }
   if (!held && std::holds_alternative<Failed>(ending)) keep_layers(job);
+  leave_web(job);
   job.ending = std::move(ending);
   job.removed = held;
   if (!held) session_->remove_torrent(job.handle);
@@ -278,7 +298,10 @@ Result<void> Engine::tell_ending(TorrentJob& job) {
   for (auto const& [address, port] : job.opened) DialGate::of_this_process().close(address, port);
   bool const had_opened = !job.opened.empty();
   IMPOUND_CHECK(tell_left(job, std::holds_alternative<Failed>(ending)));
-  IMPOUND_CHECK(send(job.tried.told(job.asked.id)));
+  auto tried = job.tried.told(job.asked.id);
+  tried.web_seeds = job.web.tallies_before;
+  IMPOUND_CHECK(send(std::move(tried)));
+  if (auto const record = provenance_->finish(job, web_seeds_of(job))) IMPOUND_CHECK(send(*record));
   arrivals_->forget(job.asked.folder);
   jobs_.erase(job.asked.id);
   if (had_opened) set_address_filter();
@@ -308,12 +331,14 @@ Result<void> Engine::trip_wire(std::uint64_t sent) {
 Result<void> Engine::tick() {
   if (!line_.unsent()) IMPOUND_CHECK(send(Alive{}));  // else what waits there says it
   if (!session_) return ok();
-  session_->post_torrent_updates({});
+  session_->post_torrent_updates(lt::torrent_handle::query_distributed_copies);
   session_->post_session_stats();
   auto const now = steady_clock::now();
   for (auto& [name, job] : jobs_) {
+    provenance_->tick(job, now);
     if (job.ending || job.paused || job.held) continue;
     if (job.waits_for_digests) continue;  // all is there: no peer and no time is missed any more
+    tend_web(job, now);
     IMPOUND_CHECK(judge(job, now));
     if (!job.ending) ask_dht(job, now);
   }
@@ -338,17 +363,23 @@ Result<void> Engine::judge(TorrentJob& job, SteadyTime now) {
   if (job.asked.idle_timeout_s && now - job.last_progress >= seconds{*job.asked.idle_timeout_s}) {
     return fail(job, "deadline", "no new byte for " + std::to_string(*job.asked.idle_timeout_s) + " s");
   }
-  if (nobody_left(job) && job.hash_failures > 0) {
+  if (bad_pieces(job) >= hash_failures_max) {
+    return fail(job, "hash_failures", "what peers send does not hash to what the torrent says");
+  }
+  // libtorrent's last status may be older than what its last peer sent.
+  if (nobody_left(job) && job.hash_failures > 0) count_payload(job, job.handle.status({}));
+  if (nobody_left(job) && bad_pieces(job) > 0) {
     return fail(job, "hash_failures",
                 "every peer that was named sent pieces that do not hash to what the torrent says");
   }
-  if (nobody_left(job)) return fail(job, "no_peers", "no peer that was named answers, and it has no tracker");
+  if (nobody_left(job)) return fail(job, "no_peers", why_nobody(job));
   dial_again(job);
   return ok();
 }
 
 bool Engine::nobody_left(TorrentJob const& job) const {
   if (job.has_trackers || job.names_asked > 0 || asks_dht(job) || job.status.num_peers > 0) return false;
+  if (may_ask_web(job) && !job.web.nobody_left()) return false;  // with nothing missing the end is on its way
   return std::all_of(job.peers.begin(), job.peers.end(),
                      [](auto const& peer) { return peer.second.banned || peer.second.failures >= dial_failures_max; });
 }

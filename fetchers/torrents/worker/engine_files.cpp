@@ -53,14 +53,14 @@ Result<void> Engine::tell_file(TorrentJob& job, WantedFile& file) {
 }
 
 /// libtorrent says that a file is whole when its last piece comes, not when it finds it whole on the disk: what an
-/// earlier run left must not wait for what is still to come, or be lost with what never came.
+/// earlier run left must not wait for what is still to come, or be lost with what never came. An empty file is whole.
 void Engine::note_whole_files(TorrentJob& job) {
   if (!job.torrent || !job.choice_in_force || !job.handle.is_valid()) return;
   auto const progress = job.handle.file_progress(lt::torrent_handle::piece_granularity);
   for (auto& file : job.files) {
     auto const at = static_cast<std::size_t>(static_cast<int>(file.engine_index));
     auto const size = static_cast<std::int64_t>(job.torrent->files[file.index].size);
-    file.whole |= size > 0 && at < progress.size() && progress[at] == size;
+    file.whole |= size == 0 || (at < progress.size() && progress[at] == size);
     job.tells_later |= file.whole && !file.told;
   }
 }
@@ -95,8 +95,8 @@ Result<void> Engine::tell_reached(TorrentJob& job) {
   return ok();
 }
 
-/// Where a sync of payload failed nothing of the torrent is told any more: what was written may not be there, and nobody
-/// who opens it anew is told so.
+/// Where a sync of payload failed nothing of the torrent is told any more: what was written may not be there, and
+/// nobody who opens it anew is told so.
 Result<void> Engine::fail_for_disk(TorrentJob& job, Error const& error) {
   return fail(job, error.code == Code::no_space ? "disk_full" : "worker_ended", "disk: " + line(error));
 }

@@ -2,11 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,8 +13,10 @@
 
 #include "evidence/system/child_process.h"
 #include "evidence/system/frames.h"
+#include "evidence/system/worker_start.h"
 #include "fetchers/torrents/worker/engine.h"
 #include "fetchers/torrents/worker/rights.h"
+#include "fetchers/torrents/worker/web/web_line.h"
 
 namespace impound::fetchers {
 
@@ -94,14 +93,7 @@ int work(FrameLine line) {
 }  // namespace
 
 int run_worker(int landlock_abi_max) {
-  struct stat facts {};
-  if (::fstat(child_socket, &facts) != 0 || !S_ISSOCK(facts.st_mode)) {
-    std::fputs("impound-swarm-worker: this program is started by impound, with a socket.\n", stderr);
-    return 2;
-  }
-  ::signal(SIGPIPE, SIG_IGN);
-  ::umask(0077);
-  ::fcntl(child_socket, F_SETFD, FD_CLOEXEC);
+  if (!started_by_agent("impound-swarm-worker")) return worker_by_hand_exit;
   Descriptor const staging = locked_staging_folder();
   if (!staging) {
     std::perror("impound-swarm-worker: cannot lock the staging folder");
@@ -109,12 +101,10 @@ int run_worker(int landlock_abi_max) {
   }
   // From here on, whoever takes this process over has the staging folder and the network. libtorrent's threads come
   // with the first message, well after it.
-  auto const confined = enter_sandbox(swarm_worker_rights(staging.number()), landlock_abi_max);
-  if (!confined) {
-    std::fputs(impound::line(confined.error()).c_str(), stderr);  // a sentence of the agent's, so no line of its own
-    return worker_refused_exit;
-  }
-  return work(FrameLine{Descriptor{child_socket}, queue_bytes_max});
+  if (!confined(swarm_worker_rights(staging.number()), landlock_abi_max)) return worker_refused_exit;
+  int const status = work(FrameLine{Descriptor{child_socket}, queue_bytes_max});
+  if (WebLine::any_runs()) ::_exit(status);  // what they use is not taken down under them
+  return status;
 }
 
 }  // namespace impound::fetchers

@@ -1,23 +1,8 @@
 #include "fetchers/torrents/worker/rights.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "evidence/system/child_process.h"
+#include "evidence/system/worker_start.h"
 
 namespace impound::fetchers {
-
-namespace {
-
-/// The socket's other end was made by the agent, and the kernel remembers as whom.
-bool agent_is_another_user() {
-  ucred agent{};
-  socklen_t size = sizeof agent;
-  if (::getsockopt(child_socket, SOL_SOCKET, SO_PEERCRED, &agent, &size) != 0) return false;
-  return agent.uid != ::geteuid();
-}
-
-}  // namespace
 
 SandboxRights swarm_worker_rights(int staging_folder) {
   SandboxRights rights;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <libtorrent/torrent_info.hpp>
+#include <utility>
 
 #include "fetchers/torrents/bencode.h"
+#include "fetchers/torrents/printable.h"
 
 namespace impound::fetchers {
 
@@ -77,9 +79,13 @@ bool only_cut_sha256(Metainfo const& torrent, InfoHashes const& asked) {
 }
 
 Failed failed(TorrentJob const& job, char const* reason, std::string detail) {
-  std::erase_if(detail,
-                [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; });
-  return Failed{job.asked.id, reason, detail.substr(0, 500), 0, 0};
+  return Failed{job.asked.id, reason, printable(std::move(detail), 500), 0, 0};
+}
+
+std::uint64_t bad_pieces(TorrentJob const& job) {
+  if (!job.torrent || job.torrent->piece_length == 0) return 0;
+  std::uint64_t const came = job.downloaded.total() - job.downloaded_when_good;
+  return std::min<std::uint64_t>(job.hash_failures, (came + job.torrent->piece_length - 1) / job.torrent->piece_length);
 }
 
 void count_payload(TorrentJob& job, lt::torrent_status const& status) {

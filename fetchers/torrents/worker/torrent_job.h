@@ -9,6 +9,7 @@
 #include <libtorrent/torrent_handle.hpp>
 #include <libtorrent/torrent_status.hpp>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -17,7 +18,9 @@
 #include "fetchers/torrents/metainfo.h"
 #include "fetchers/torrents/swarm_messages.h"
 #include "fetchers/torrents/worker/dial_gate.h"
+#include "fetchers/torrents/worker/piece_order.h"
 #include "fetchers/torrents/worker/tried_sources.h"
+#include "fetchers/torrents/worker/web/web_seeding.h"
 
 namespace impound::fetchers {
 
@@ -53,6 +56,22 @@ class SteadyCount {
   std::int64_t seen_ = 0;
 };
 
+/// What web seeds give of a torrent.
+struct WebShare {
+  std::unique_ptr<WebSeeding> seeding{};       // once payload may come, where it has web seeds
+  bool unfit = false;                          // it cannot be asked of web seeds
+  std::uint64_t bytes_before = 0;              // that passed, from those before
+  std::vector<TriedWebSeed> tallies_before{};  // what came of those
+  std::uint64_t rate = 0;                      // bytes a second
+  std::uint64_t bytes_seen = 0;                // when that was measured
+  SteadyTime seen{};
+  std::uint64_t blocks_seen = 0;  // of 16 KiB
+  SteadyTime compared{};          // with what libtorrent has
+
+  auto asked_now() const { return seeding ? seeding->asked_now() : decltype(seeding->asked_now()){0}; }
+  bool nobody_left() const { return seeding && seeding->plan().is_open() && seeding->nobody_left(); }
+};
+
 struct TorrentJob {
   SwarmJob asked;
   lt::torrent_handle handle;
@@ -65,6 +84,10 @@ struct TorrentJob {
   SteadyCount downloaded;                                      // payload
   SteadyCount uploaded;
   TriedSources tried;
+  WebShare web{};
+  bool brings_all_hashes = false;  // in its .torrent
+  PieceOrder order{};
+  SteadyTime order_looked_at{};
   bool has_trackers = false;
   bool tells_later = false;  // a file is whole, and not told yet
   bool paused = false;
@@ -74,7 +97,8 @@ struct TorrentJob {
   bool choice_in_force = false;    // and libtorrent goes by it; from the start where nothing is to be chosen
   unsigned names_asked = 0;        // of peers, whose addresses are looked up still
   unsigned metadata_failures = 0;
-  unsigned hash_failures = 0;  // since the last good piece
+  unsigned hash_failures = 0;  // since the last good piece; see bad_pieces()
+  std::uint64_t downloaded_when_good = 0;
   int good_pieces = 0;
   SteadyTime started;
   SteadyTime last_progress;
@@ -86,6 +110,8 @@ struct TorrentJob {
   bool removed = false;                              // libtorrent has
   bool counted = false;                              // and what it sent until then was counted
 
+  std::uint64_t web_bytes() const { return web.bytes_before + (web.seeding ? web.seeding->bytes() : 0); }
+  std::uint64_t downloaded_payload() const { return downloaded.total() + web_bytes(); }
   /// What failed until now says nothing of what comes.
   void forgive_peers() {
     for (auto& [endpoint, peer] : peers) peer.failures = 0;
@@ -123,6 +149,11 @@ bool only_cut_sha256(Metainfo const& torrent, InfoHashes const& asked);
 
 /// `detail` ends up on a terminal, and a frame's texts must be UTF-8: printable ASCII is both.
 Failed failed(TorrentJob const& job, char const* reason, std::string detail);
+
+/// Pieces from peers that did not hash, since the last one that did. libtorrent tells the same of pieces that nobody
+/// sent: what it finds on the disk before it has v2's hashes is judged when they come, and what is not there fails. So
+/// there are never more than what came since.
+std::uint64_t bad_pieces(TorrentJob const& job);
 
 /// Takes libtorrent's payload counters into the job's.
 void count_payload(TorrentJob& job, lt::torrent_status const& status);

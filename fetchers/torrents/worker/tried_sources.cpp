@@ -1,16 +1,8 @@
 #include "fetchers/torrents/worker/tried_sources.h"
 
+#include "fetchers/torrents/printable.h"
+
 namespace impound::fetchers {
-
-namespace {
-
-/// For a terminal and a frame: printable ASCII, and short. A tracker's own words are a stranger's.
-std::string plain(std::string text) {
-  std::erase_if(text, [](char c) { return c < ' ' || c > '~'; });
-  return text.substr(0, tried_last_bytes_max);
-}
-
-}  // namespace
 
 void TriedSources::begin(std::vector<std::string> const& trackers) {
   for (auto const& url : trackers)
@@ -40,7 +32,7 @@ void TriedSources::take(lt::alert const& alert) {
     if (one == nullptr) return;
     ++one->failures;
     std::string const said = error->failure_reason();
-    one->last = plain(said.empty() ? error->error.message() : "said: " + said);
+    one->last = printable(said.empty() ? error->error.message() : "said: " + said, tried_last_bytes_max);
   } else if (auto const* connect = lt::alert_cast<lt::peer_connect_alert>(&alert)) {
     if (connect->direction == lt::peer_connect_alert::direction_t::out) ++tried_.peers_reached;
   } else if (lt::alert_cast<lt::peer_disconnected_alert>(&alert) != nullptr) {

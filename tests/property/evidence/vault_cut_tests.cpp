@@ -11,6 +11,7 @@
 #include "evidence/start_recovery.h"
 #include "evidence/vault.h"
 #include "evidence/verify/vault_check.h"
+#include "evidence/warc/capture_end.h"
 #include "evidence/warc/unlogged.h"
 #include "evidence/warc/writer.h"
 #include "tests/support/counts.h"
@@ -39,7 +40,9 @@ struct Session {
   std::unique_ptr<WarcWriter> warc;
   std::vector<EntryId> acknowledged;
   std::vector<Sha256> named;
-  std::map<std::string, std::uint64_t> logged_end;
+  LoggedWarcs warcs;
+  std::set<EntryId> open;  // captures
+  std::size_t adopted = 0;
   std::set<EntryId> logged;
 
   Session(SimulatedDisk& disk, std::uint64_t seed)
@@ -66,12 +69,9 @@ struct Session {
       IMPOUND_TRY(entry, read_entry(index, bytes));
       logged.insert(entry.id());
       if (entry.kind() == "exhibit.sealed") named.push_back(*digest_from_hex<Sha256>(*entry.text("sha256")));
-      if (entry.kind() != "capture.result") return ok();
-      for (Json const& json : entry.body().at("records")) {
-        IMPOUND_TRY(record, written_record_from(json));
-        std::uint64_t& end = logged_end[record.file];
-        end = std::max(end, record.offset + record.length);
-      }
+      warcs.take(entry);
+      if (entry.kind() == "capture.attempt") open.insert(entry.id());
+      if (entry.kind() == "capture.result") open.erase(*entry.of());
       return ok();
     };
     return reader.each(0, reader.checkpoint().size, take);
@@ -88,8 +88,21 @@ struct Session {
                                         [this](std::vector<EntryDraft> const& drafts) { return record(drafts); });
     IMPOUND_CHECK(sealing->recover([this](EntryId const& id) { return logged.contains(id); }));
     IMPOUND_CHECK(set_aside_unnamed(*vault, named));
-    IMPOUND_CHECK(set_aside_unlogged(*vault, logged_end));
-    IMPOUND_TRY(writer, WarcWriter::open(*vault, clock, randomness, "impound/test"));
+    IMPOUND_TRY(settled, settle_unlogged(*vault, warcs, [this](EntryId const& id) { return open.contains(id); }));
+    for (AdoptedCapture const& one : settled.adopted) {
+      ++adopted;
+      Json body = one.result;
+      for (WrittenRecord const& record : one.records) body["records"].push_back(to_json(record));
+      IMPOUND_CHECK(record({{.kind = "capture.result", .body = body, .of = one.attempt}}));
+    }
+    if (!settled.adopted.empty()) {
+      IMPOUND_CHECK(log->publish());
+      warcs = {};
+      IMPOUND_CHECK(read_log());
+    }
+    IMPOUND_TRY(left, close_left_files(*vault, warcs, clock));
+    for (ClosedWarc const& one : left) IMPOUND_CHECK(record({{.kind = "warc.closed", .body = to_json(one)}}));
+    IMPOUND_TRY(writer, WarcWriter::open(*vault, clock, randomness, {"impound/test"}, warcs));
     warc = std::move(writer);
     return ok();
   }
@@ -99,10 +112,25 @@ struct Session {
         "response", {}, "http://paste.example/1", clock.utc_us(), {}, "HTTP/1.1 200 OK\r\n\r\n" + body, {}};
     EntryId const attempt = EntryId::make(clock, randomness);
     IMPOUND_CHECK(record({{.kind = "capture.attempt", .body = {{"url", response.target_uri}}, .id = attempt}}));
-    IMPOUND_TRY(written, warc->write({&response, 1}));
+    WarcRecord end{"metadata", {}, response.target_uri, clock.utc_us(), {}, {}, {}};
+    Json metadata;
+    add_capture_end(metadata, {attempt, 2, {{"kept", true}}});
+    IMPOUND_TRY(text, canonical(metadata));
+    end.block = text;
+    IMPOUND_TRY(written, warc->write(std::vector{response, end}));
     Json records = Json::array();
     for (WrittenRecord const& one : written) records.push_back(to_json(one));
-    return record({{.kind = "capture.result", .body = {{"records", records}}, .of = attempt}});
+    IMPOUND_CHECK(record({{.kind = "capture.result", .body = {{"records", records}}, .of = attempt}}));
+    warc->all_named();
+    return ok();
+  }
+
+  /// The file is a day old, and is closed.
+  Result<void> close() {
+    clock.advance(warc_file_age_max_us);
+    IMPOUND_TRY(closed, warc->close_if_due());
+    if (!closed) return Error{Code::not_found, "no file was due", {}, {}};
+    return record({{.kind = "warc.closed", .body = to_json(*closed)}});
   }
 
   Result<void> work() {
@@ -118,7 +146,9 @@ struct Session {
     IMPOUND_CHECK(sealing->seal_bytes(
         bytes_of("a list"),
         {.kind = "exhibit.sealed", .body = {{"path", "y"}}, .id = EntryId::make(clock, randomness)}));
-    return capture("second");
+    IMPOUND_CHECK(capture("second"));
+    IMPOUND_CHECK(close());
+    return capture("third");
   }
 
   Result<void> stop() {
@@ -161,15 +191,20 @@ std::string wrong_at_next_start(SimulatedDisk& disk, std::vector<EntryId> const&
   if (!verdict.ok() || !verdict.not_checked.empty()) return verdict.to_json().dump(1);
 
   std::vector<EntryId> there;
+  LoggedWarcs warcs;
   auto reader = LogReader::open(*next.vault, test_key().vkey(TestVault::origin));
   if (!reader) return line(reader.error());
   auto read = reader.value().each(0, reader.value().checkpoint().size,
                                   [&](std::uint64_t index, std::string_view bytes) -> Result<void> {
                                     IMPOUND_TRY(entry, read_entry(index, bytes));
                                     there.push_back(entry.id());
+                                    warcs.take(entry);
                                     return ok();
                                   });
   if (!read) return line(read.error());
+  for (auto const& [file, said] : warcs.files())
+    if (said.closed != (next.vault->facts_of(file).value().mode == 0400))
+      return "closed in the log or by its mode alone";
   std::size_t at = 0;
   for (EntryId const& id : acknowledged) {
     while (at < there.size() && there[at] != id) ++at;

@@ -125,7 +125,7 @@ Result<void> Life::start() {
 Result<void> Life::read_past() {
   logged_.clear();
   objects_.clear();
-  warc_ends_.clear();
+  warcs_ = {};
   orders_ = {};
   stamping_ = {};
   IMPOUND_TRY(reader, read_log());
@@ -144,12 +144,7 @@ Result<void> Life::take_past(ReadEntry const& entry) {
   orders_.take(entry);
   stamping_.take(entry);
   if (entry.kind() == "exhibit.sealed") objects_.push_back(*digest_from_hex<Sha256>(*entry.text("sha256")));
-  if (entry.kind() != "capture.result") return ok();
-  for (Json const& json : entry.body().at("records")) {
-    IMPOUND_TRY(record, written_record_from(json));
-    std::uint64_t& end = warc_ends_[record.file];
-    end = std::max(end, record.offset + record.length);
-  }
+  warcs_.take(entry);
   return ok();
 }
 
@@ -162,7 +157,7 @@ Result<void> Life::recover() {
     IMPOUND_CHECK(publish());
     IMPOUND_CHECK(read_past());
   }
-  IMPOUND_CHECK(set_aside_unlogged(*vault_, warc_ends_));
+  IMPOUND_CHECK(settle_unlogged(*vault_, warcs_, [](EntryId const&) { return false; }));
   IMPOUND_TRY(reader, read_log());
   IMPOUND_TRY(done, carry_out(*vault_, reader, orders_));
   if (!done.failed.empty()) return done.failed.front();
@@ -174,7 +169,7 @@ Result<void> Life::recover() {
   for (std::string const& path : stamps)
     if (!path.starts_with("log/checkpoints/")) ledger_.wrong.push_back("a crash left what nothing names: " + path);
   for (auto const& [id, asked] : stamping_.open()) IMPOUND_CHECK(finish(id, asked));
-  IMPOUND_TRY(writer, WarcWriter::open(*vault_, clock_, randomness_, "impound/test"));
+  IMPOUND_TRY(writer, WarcWriter::open(*vault_, clock_, randomness_, {"impound/test"}, warcs_));
   warc_ = std::move(writer);
   return ok();
 }

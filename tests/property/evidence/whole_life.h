@@ -148,7 +148,7 @@ class Life {
   // the past, as the log tells it at a start
   std::set<EntryId> logged_;
   std::vector<Sha256> objects_;
-  std::map<std::string, std::uint64_t> warc_ends_;
+  LoggedWarcs warcs_;
   OrderedErasures orders_;
   StampingHistory stamping_;
 };

@@ -82,7 +82,7 @@ struct Player {
   Result<void> judge(std::size_t piece) {
     IMPOUND_TRY(hashes, kept.hash(piece, {true, 0}));
     have[piece] = right(piece, hashes);
-    have[piece] ? kept.passed(piece) : kept.failed(piece);
+    have[piece] ? kept.passed(piece) : void(kept.failed(piece));
     return ok();
   }
 

@@ -55,6 +55,20 @@ TEST_CASE("an item is seen once its capture succeeded, and not before") {
   CHECK_FALSE(story.past.seen("other", "k"));
 }
 
+TEST_CASE("an item that could not be had and that an operator has ended is not asked for again") {
+  Story story;
+  auto const capture = [&] {
+    auto const attempt =
+        story.tell("capture.attempt", {{"url", "http://x/1"}, {"source", "s"}, {"key", "k"}, {"route", "direct"}});
+    return story.tell("capture.result", {{"outcome", "failed"}, {"url", "http://x/1"}, {"kept", false}}, attempt);
+  };
+  auto const first = capture();
+  capture();
+  CHECK_FALSE(story.past.seen("s", "k"));
+  story.tell("job.closed", {{"what", "cancelled"}}, {}, {}, first);
+  CHECK(story.past.seen("s", "k"));
+}
+
 TEST_CASE("an acquisition is open until its result, and held only when that is complete") {
   Story story;
   auto const attempt = story.tell("acquisition.attempt", {{"info_hash_v1", v1_hex}, {"route", "direct"}});
@@ -163,18 +177,34 @@ TEST_CASE("what an interrupted acquisition has sealed is remembered, file by fil
 TEST_CASE("each WARC file ends where the last logged record ends") {
   Story story;
   auto const attempt = story.tell("capture.attempt", {{"url", "http://x/1"}, {"route", "direct"}});
-  Json record{{"file", "warc/a"}, {"offset", 100}, {"length", 50}};
-  Json later{{"file", "warc/a"}, {"offset", 150}, {"length", 7}};
+  auto const record_at = [](int offset, int length) {
+    return Json{{"file", "warc/a"}, {"offset", offset},  {"length", length}, {"sha256", std::string(64, 'd')},
+                {"record_id", "x"}, {"type", "response"}};
+  };
+  Json const record = record_at(100, 50);
+  Json const later = record_at(150, 7);
   story.tell("capture.result",
              {{"outcome", "captured"}, {"url", "http://x/1"}, {"kept", true}, {"records", {later, record}}}, attempt);
-  CHECK(story.past.warc_ends().at("warc/a") == 157);
+  CHECK(story.past.warcs().of("warc/a").end == 157);
+  CHECK(story.past.warcs().of("warc/a").records == 2);
+  CHECK_FALSE(story.past.warcs().of("warc/a").closed);
+  story.tell("warc.closed", {{"file", "warc/a"}, {"sha256", std::string(64, 'd')}, {"bytes", 157}, {"records", 2}});
+  CHECK(story.past.warcs().of("warc/a").closed);
 }
 
 TEST_CASE("records that are ordered erased are no stray bytes, though their capture is blanked") {
   Story story;
-  Json const record{{"file", "warc/a.warc.gz"}, {"offset", 100}, {"length", 50}, {"sha256", std::string(64, 'd')}};
-  story.tell("exhibit.erased", {{"index", 3}, {"capture", "x"}, {"records", Json::array({record})}, {"order", "o"}});
-  CHECK(story.past.warc_ends().at("warc/a.warc.gz") == 150);
+  std::string const digest(64, 'd');
+  Json const record{{"file", "warc/a.warc.gz"}, {"offset", 100}, {"length", 50}, {"sha256", digest}};
+  Json const file{{"file", "warc/a.warc.gz"}, {"sha256_before", digest}};
+  auto const capture = story.tell("capture.attempt", {{"url", "http://x/1"}, {"route", "direct"}});
+  story.tell("exhibit.erased", {{"index", 0},
+                                {"capture", capture.text()},
+                                {"records", Json::array({record})},
+                                {"files", Json::array({file})},
+                                {"order", "o"}});
+  CHECK(story.past.warcs().of("warc/a.warc.gz").end == 150);
+  CHECK(story.past.warcs().of("warc/a.warc.gz").rewritten);
 }
 
 TEST_CASE("P1: an item that names something is seen only when that was worked off") {

@@ -63,6 +63,7 @@ TEST_CASE("no line is wider than the screen, whatever a torrent is called and ho
         progress.done = done;
         progress.rate = done == 1 ? 0 : ~std::uint64_t{0};
         progress.peers = 100'000;
+        progress.web_seeds = 4;
         for (std::size_t columns = 1; columns <= 220; ++columns) {
           std::string const line = progress_line(progress, columns);
           CAPTURE(line);

@@ -167,6 +167,24 @@ TEST_CASE("the effective settings read back as what they are") {
   CHECK(effective_text(again.value()) == effective_text(read.value()));
 }
 
+TEST_CASE("patience is a duration, 7 days where nobody says one, and may be none") {
+  auto const patience = [](std::string const& text) {
+    auto const read = parse_settings("[torrents]\n" + text, "x.toml");
+    REQUIRE(read);
+    auto const again = parse_settings(effective_text(read.value()), "again.toml");
+    REQUIRE(again);
+    CHECK(again.value().patience == read.value().patience);
+    return read.value().patience;
+  };
+  CHECK(patience("") == std::chrono::hours{7 * 24});
+  CHECK(patience("patience = \"36h\"\n") == std::chrono::hours{36});
+  CHECK(patience("patience = \"0s\"\n") == std::chrono::seconds{0});
+  CHECK(error_of("[torrents]\npatience = \"soon\"\n").find("torrents.patience is no duration") != std::string::npos);
+  CHECK(error_of("[torrents]\npatience = 0\n").find("torrents.patience has the wrong type") != std::string::npos);
+  // Elsewhere a duration of nothing is a mistake still.
+  CHECK(error_of("[torrents]\nturn = \"0s\"\n").find("torrents.turn is no duration") != std::string::npos);
+}
+
 TEST_CASE("durations have a unit, an end and a beginning") {
   CHECK(parse_duration("90") == std::chrono::seconds{90});
   CHECK(parse_duration("10m") == std::chrono::seconds{600});

@@ -2,10 +2,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "evidence/erased_entry.h"
 #include "evidence/formats/digests.h"
 #include "evidence/formats/hex.h"
+#include "evidence/warc/capture_end.h"
+#include "evidence/warc/closing.h"
 #include "evidence/warc/gzip_member.h"
+#include "evidence/warc/packing.h"
 #include "evidence/warc/reader.h"
 #include "evidence/warc/unlogged.h"
 #include "evidence/warc/writer.h"
@@ -21,13 +26,30 @@ struct Desk {
   SimulatedDisk disk;
   FakeClock clock;
   SeededRandomness randomness{7};
+  LoggedWarcs logged;
+  EntryMaker maker{clock, randomness};
+  std::uint64_t entries = 0;
   Desk() {
     for (char const* folder : {"warc", "staging", "staging/torn", "staging/sealing"}) disk.put_folder(folder);
   }
   std::unique_ptr<WarcWriter> writer() {
-    auto opened = WarcWriter::open(disk, clock, randomness, "impound/test");
+    auto opened = WarcWriter::open(disk, clock, randomness, {"impound/test"}, logged);
     REQUIRE(opened);
     return std::move(opened).value();
+  }
+  /// As a capture.result, or any other entry, tells it.
+  void tell(EntryDraft const& draft) {
+    if (entries == 0) maker.session(EntryId::make(clock, randomness));
+    auto const entry = maker.make(draft);
+    REQUIRE(entry);
+    auto const read = read_entry(entries++, entry.value().bytes);
+    REQUIRE(read);
+    logged.take(read.value());
+  }
+  void log(std::vector<WrittenRecord> const& written) {
+    Json records = Json::array();
+    for (WrittenRecord const& record : written) records.push_back(to_json(record));
+    tell({.kind = "capture.result", .body = {{"records", records}}});
   }
   WarcRecord response(std::string body) {
     WarcRecord record{"response", {}, "http://paste.example/x", clock.utc_us(), {}, {}, {}};
@@ -41,10 +63,7 @@ struct Desk {
 
 std::string member_of(std::string_view text) {
   std::string member;
-  REQUIRE(compress_member({bytes_of(text)}, [&](Bytes bytes) -> Result<void> {
-    member += text_of(bytes);
-    return ok();
-  }));
+  REQUIRE(append_member({bytes_of(text)}, member));
   return member;
 }
 
@@ -187,21 +206,309 @@ TEST_CASE("P1: what a crash left behind the last logged record is set aside") {
   std::string const tail = desk.disk.content(kept[0].file).substr(end);
   desk.disk.put_file("warc/20170505T190000Z-1.warc.gz", "torn", 0600);
   desk.disk.put_file("warc/20170504T190000Z-1.warc.gz", "short", 0600);
+  desk.disk.put_file("warc/20170506T190000Z-1.warc.gz", "", 0600);
   desk.disk.put_file("warc/20170503T190000Z-1.warc.gz", "closed and longer", 0400);
-  auto const handled = set_aside_unlogged(
-      desk.disk,
-      {{kept[0].file, end}, {"warc/20170504T190000Z-1.warc.gz", 100}, {"warc/20170503T190000Z-1.warc.gz", 6}});
-  REQUIRE(handled);
-  CHECK(handled.value() == 2);
+  desk.log(kept);
+  desk.log({{"response", "x", "warc/20170504T190000Z-1.warc.gz", 0, 100, {}}});
+  desk.log({{"response", "x", "warc/20170503T190000Z-1.warc.gz", 0, 6, {}}});
+  auto const nobody = [](EntryId const&) { return false; };
+  auto const settled = settle_unlogged(desk.disk, desk.logged, nobody);
+  REQUIRE(settled);
+  CHECK(settled.value().adopted.empty());
+  REQUIRE(settled.value().set_aside.size() == 3);
+  CHECK(settled.value().set_aside[0].file == kept[0].file);
+  CHECK(settled.value().set_aside[0].offset == end);
+  CHECK(settled.value().set_aside[0].bytes == tail.size());
   auto const after = desk.disk.after_power_cut(0);
   CHECK(after->content(kept[0].file) == logged);
   CHECK(after->content("staging/torn/20170505T180000Z-1.warc.gz." + std::to_string(end)) == tail);
   CHECK_FALSE(after->exists("warc/20170505T190000Z-1.warc.gz"));
+  CHECK_FALSE(after->exists("warc/20170506T190000Z-1.warc.gz"));
   CHECK(after->content("staging/torn/20170505T190000Z-1.warc.gz.0") == "torn");
   CHECK(after->content("warc/20170503T190000Z-1.warc.gz") == "closed and longer");
   CHECK(desk.disk.facts_of("warc/20170504T190000Z-1.warc.gz").value().mode == 0400);
-  CHECK(set_aside_unlogged(*after, {{kept[0].file, end}}).value() ==
-        1);  // only the short file, which nothing names here
+  CHECK(settle_unlogged(*after, desk.logged, nobody).value().set_aside.empty());
+}
+
+namespace {
+
+/// A capture of two records and its end, as it lies in the file.
+std::vector<WrittenRecord> unlogged_capture(Desk& desk, WarcWriter& writer, EntryId const& attempt,
+                                            std::uint64_t records = 2) {
+  WarcRecord end{"metadata", {}, "http://paste.example/x", desk.clock.utc_us(), {}, {}, {}};
+  Json metadata{{"status", 200}};
+  add_capture_end(metadata, {attempt, records, {{"outcome", "captured"}}});
+  end.block = canonical(metadata).value();
+  return writer.write(std::vector{desk.response("a body"), end}).value();
+}
+
+}  // namespace
+
+TEST_CASE("P1: whole captures behind the last logged record are adopted, and none from behind a torn one") {
+  Desk desk;
+  auto writer = desk.writer();
+  std::vector<EntryId> attempts;
+  for (int i = 0; i < 4; ++i) attempts.push_back(EntryId::make(desk.clock, desk.randomness));
+  auto const open = [&](EntryId const& id) { return std::count(attempts.begin(), attempts.end(), id) > 0; };
+  std::vector<std::vector<WrittenRecord>> written;
+  for (EntryId const& attempt : attempts) written.push_back(unlogged_capture(desk, *writer, attempt));
+  std::string const file = written[0][0].file;
+  std::string const whole = desk.disk.content(file);
+  auto const settle = [&](std::string bytes) {
+    desk.disk.put_file(file, bytes, 0600);
+    auto settled = settle_unlogged(desk.disk, desk.logged, open);
+    REQUIRE(settled);
+    return std::move(settled).value();
+  };
+
+  SettledWarcs all = settle(whole);
+  REQUIRE(all.adopted.size() == 4);
+  CHECK(all.set_aside.empty());
+  CHECK(all.adopted[0].attempt == attempts[0]);
+  CHECK(all.adopted[0].records == written[0]);  // its warcinfo among them
+  CHECK(all.adopted[3].records == written[3]);
+  CHECK(all.adopted[3].result == Json{{"outcome", "captured"}});
+  CHECK(desk.disk.content(file) == whole);
+
+  // At each length of the file: those whose last byte is there, and not a byte more stays.
+  for (std::size_t size = 1; size < whole.size(); size += 7) {
+    CAPTURE(size);
+    SettledWarcs const cut = settle(whole.substr(0, size));
+    std::size_t there = 0;
+    std::uint64_t end = 0;
+    for (auto const& one : written) {
+      if (one.back().offset + one.back().length > size) break;
+      ++there;
+      end = one.back().offset + one.back().length;
+    }
+    CHECK(cut.adopted.size() == there);
+    REQUIRE(cut.set_aside.size() == (end == size ? 0 : 1));
+    if (end != size) CHECK(cut.set_aside[0].bytes == size - end);
+    CHECK(desk.disk.exists(file) == (end > 0));
+    if (end > 0) CHECK(desk.disk.content(file) == whole.substr(0, end));
+  }
+
+  // A changed byte of the second capture: the first stays, and what lies behind the torn one is not taken.
+  std::string torn = whole;
+  torn[written[1][0].offset + 40] = static_cast<char>(torn[written[1][0].offset + 40] ^ 1);
+  CHECK(settle(torn).adopted.size() == 1);
+  // An attempt that has its result already, or is nobody's.
+  EntryId const second = std::exchange(attempts[1], EntryId::make(desk.clock, desk.randomness));
+  CHECK(settle(whole).adopted.size() == 1);
+  attempts[1] = second;
+  // The same capture twice.
+  CHECK(settle(whole + whole.substr(written[3][0].offset)).adopted.size() == 4);
+  // What is logged is not looked at again.
+  desk.log(written[0]);
+  CHECK(settle(whole).adopted.size() == 3);
+}
+
+TEST_CASE("a capture that says more records than lie there, or that lies in a file to be rewritten, is not adopted") {
+  Desk desk;
+  auto writer = desk.writer();
+  EntryId const attempt = EntryId::make(desk.clock, desk.randomness);
+  auto const any = [](EntryId const&) { return true; };
+  auto const first = unlogged_capture(desk, *writer, attempt, 4);
+  CHECK(settle_unlogged(desk.disk, desk.logged, any).value().adopted.empty());
+  CHECK_FALSE(desk.disk.exists(first[0].file));
+
+  auto other = desk.writer();
+  auto const kept = other->write(std::vector{desk.response("kept")}).value();
+  desk.log(kept);
+  EntryId const id = EntryId::make(desk.clock, desk.randomness);
+  unlogged_capture(desk, *other, id);
+  ErasedExhibit erased;
+  erased.index = 0;
+  erased.id = id;
+  erased.records = {{kept[1].file, kept[1].offset, kept[1].length, kept[1].sha256}};
+  erased.files = {{kept[1].file, kept[1].sha256, {}, 0}};
+  Json body = to_json(erased);
+  body["order"] = "o";
+  desk.tell({.kind = "exhibit.erased", .body = body});
+  CHECK(settle_unlogged(desk.disk, desk.logged, any).value().adopted.empty());
+  CHECK(desk.disk.facts_of(kept[0].file).value().size == kept[1].offset + kept[1].length);
+}
+
+TEST_CASE("what ends a capture is read back, and what is not that is nothing") {
+  Desk desk;
+  EntryId const attempt = EntryId::make(desk.clock, desk.randomness);
+  Json metadata{{"status", 200}};
+  add_capture_end(metadata, {attempt, 3, {{"outcome", "captured"}}});
+  std::string const block = canonical(metadata).value();
+  auto const read = capture_end_from(block);
+  REQUIRE(read);
+  CHECK(read->attempt == attempt);
+  CHECK(read->records == 3);
+  CHECK(read->result == Json{{"outcome", "captured"}});
+  CHECK_FALSE(capture_end_from(""));
+  CHECK_FALSE(capture_end_from("[]"));
+  CHECK_FALSE(capture_end_from("{\"attempt\":\"x\"}"));
+  CHECK_FALSE(capture_end_from(block + " "));
+  CHECK_FALSE(capture_end_from(std::string(capture_end_bytes_max + 1, ' ')));
+  metadata["capture"]["result"]["records"] = Json::array();  // it would name what the start has not found
+  CHECK_FALSE(capture_end_from(canonical(metadata).value()));
+}
+
+TEST_CASE("many captures share one sync, packed in other threads") {
+  Desk desk;
+  auto writer = desk.writer();
+  std::vector<PackedCapture> packed(8);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < packed.size(); ++i) {
+      WarcRecord record = desk.response(noise(1'000 * i));
+      record.record_id = make_record_id(desk.randomness);
+      threads.emplace_back([&into = packed[i], record] { into = pack(std::span{&record, 1}).value(); });
+    }
+  }
+  std::size_t const before = desk.disk.trace().size();
+  std::vector<WrittenRecord> written;
+  for (PackedCapture const& one : packed) {
+    auto places = writer->append(one);
+    REQUIRE(places);
+    written.insert(written.end(), places.value().begin(), places.value().end());
+  }
+  REQUIRE(writer->sync());
+  REQUIRE(writer->sync());  // nothing is left to do
+  auto const& trace = desk.disk.trace();
+  auto const syncs = std::count_if(trace.begin() + static_cast<std::ptrdiff_t>(before), trace.end(),
+                                   [](std::string const& step) { return step.starts_with("sync"); });
+  CHECK(syncs == 2);  // the file and its folder
+  auto const survived = desk.disk.after_power_cut(0);
+  auto const members = walk(*survived, written[0].file);
+  REQUIRE(members.size() == 9);
+  for (std::size_t i = 0; i < members.size(); ++i) CHECK(members[i].sha256 == written[i].sha256);
+}
+
+TEST_CASE("a body that the caller keeps is packed as if it were the block's own") {
+  Desk desk;
+  std::string const body = noise(100'000);
+  WarcRecord whole = desk.response(body);
+  whole.record_id = make_record_id(desk.randomness);
+  WarcRecord apart = whole;
+  apart.block.resize(*whole.payload_offset);
+  apart.rest = body;
+  apart.payload_sha256 = sha256(bytes_of(body));
+  CHECK(pack(std::span{&apart, 1}).value().members == pack(std::span{&whole, 1}).value().members);
+}
+
+TEST_CASE("what a file needs once lies before the first capture that names it, in each file") {
+  Desk desk;
+  auto writer = desk.writer();
+  auto const capture = [&] {
+    WarcRecord response = desk.response("x");
+    response.record_id = make_record_id(desk.randomness);
+    PackedCapture packed = pack(std::span{&response, 1}).value();
+    packed.once_a_file = {WarcRecord{"resource", make_record_id(desk.randomness), "ni:///sha-256;x", 0, {}, "pem", {}}};
+    auto written = writer->append(packed);
+    REQUIRE(written);
+    REQUIRE(writer->sync());
+    writer->all_named();
+    std::string types;
+    for (WrittenRecord const& record : written.value()) types += record.type + " ";
+    return types;
+  };
+  CHECK(capture() == "warcinfo resource response ");
+  CHECK(capture() == "response ");
+  desk.clock.advance(warc_file_age_max_us);
+  REQUIRE(writer->close_if_due().value());
+  CHECK(capture() == "warcinfo resource response ");
+}
+
+TEST_CASE("a WARC file is closed when it is a day old and all of it is named") {
+  Desk desk;
+  auto writer = desk.writer();
+  auto const first = writer->write(std::vector{desk.response("1")}).value();
+  auto const second = writer->write(std::vector{desk.response("2")}).value();
+  std::string const file = first[0].file;
+  desk.clock.advance(warc_file_age_max_us - 1'000'000);
+  writer->all_named();
+  CHECK_FALSE(writer->close_if_due().value());
+  desk.clock.advance(1'000'000);
+  auto const third = writer->write(std::vector{desk.response("3")}).value();
+  CHECK_FALSE(writer->close_if_due().value());  // nothing names the third yet
+  writer->all_named();
+  auto const closed = writer->close_if_due().value();
+  REQUIRE(closed);
+  std::string const bytes = desk.disk.content(file);
+  CHECK(*closed == ClosedWarc{file, sha256(bytes_of(bytes)), bytes.size(), 4});
+  CHECK(desk.disk.facts_of(file).value().mode == 0400);
+  CHECK_FALSE(writer->close_if_due().value());
+  desk.log(first);
+  desk.log(second);
+  desk.log(third);
+  desk.tell({.kind = "warc.closed", .body = to_json(*closed)});
+  CHECK(close_left_files(desk.disk, desk.logged, desk.clock).value().empty());
+  CHECK(writer->write(std::vector{desk.response("4")}).value()[0].file != file);
+}
+
+TEST_CASE("a WARC file is closed at 256 MiB, and no capture is cut in two by that") {
+  Desk desk;
+  auto writer = desk.writer();
+  WarcRecord record = desk.response(noise(8 << 20));
+  record.record_id = make_record_id(desk.randomness);
+  PackedCapture const packed = pack(std::span{&record, 1}).value();
+  std::uint64_t bytes = 0;
+  while (bytes < warc_file_bytes_max) {
+    CHECK_FALSE(writer->close_if_due().value());
+    auto const written = writer->append(packed).value();
+    bytes = written.back().offset + written.back().length;
+    REQUIRE(writer->sync());
+    writer->all_named();
+  }
+  auto const closed = writer->close_if_due().value();
+  REQUIRE(closed);
+  CHECK(closed->bytes == bytes);
+  CHECK(closed->sha256 == sha256(bytes_of(desk.disk.content(closed->file))));
+}
+
+TEST_CASE("P1: what a run left open or half closed, the next start closes, once") {
+  Desk desk;
+  std::vector<std::string> files;
+  auto const left_by_a_run = [&](std::uint32_t mode) {
+    auto writer = desk.writer();
+    auto const written = writer->write(std::vector{desk.response("1")}).value();
+    desk.log(written);
+    files.push_back(written[0].file);
+    desk.disk.put_file(files.back(), desk.disk.content(files.back()), mode);
+    desk.clock.advance(60'000'000);
+  };
+  left_by_a_run(0400);  // its entry did not come to be written
+  left_by_a_run(0600);
+  std::string const open = files[1];
+  auto closed = close_left_files(desk.disk, desk.logged, desk.clock).value();
+  REQUIRE(closed.size() == 1);
+  std::string const bytes = desk.disk.content(files[0]);
+  CHECK(closed[0] == ClosedWarc{files[0], sha256(bytes_of(bytes)), bytes.size(), 2});
+  desk.tell({.kind = "warc.closed", .body = to_json(closed[0])});
+  // A newer one is open: the old one gets no more captures.
+  desk.disk.put_file("warc/20170507T180000Z-1.warc.gz", bytes, 0600);
+  desk.log({{"response", "x", "warc/20170507T180000Z-1.warc.gz", 0, bytes.size(), {}}});
+  closed = close_left_files(desk.disk, desk.logged, desk.clock).value();
+  REQUIRE(closed.size() == 1);
+  CHECK(closed[0].file == open);
+  desk.tell({.kind = "warc.closed", .body = to_json(closed[0])});
+  // Its mode was lost: nothing is written behind its end.
+  desk.disk.put_file(open, desk.disk.content(open), 0600);
+  CHECK(close_left_files(desk.disk, desk.logged, desk.clock).value().empty());
+  CHECK(desk.disk.facts_of(open).value().mode == 0400);
+  desk.clock.advance(3 * warc_file_age_max_us);
+  CHECK(close_left_files(desk.disk, desk.logged, desk.clock).value().size() == 1);
+}
+
+TEST_CASE("a file that was taken on is closed with all its records counted") {
+  Desk desk;
+  auto const first = desk.writer()->write(std::vector{desk.response("1")}).value();
+  desk.log(first);
+  auto writer = desk.writer();
+  auto const second = writer->write(std::vector{desk.response("2")}).value();
+  CHECK(second[0].file == first[0].file);
+  writer->all_named();
+  desk.clock.advance(warc_file_age_max_us);
+  auto const closed = writer->close_if_due().value();
+  REQUIRE(closed);
+  CHECK(closed->records == 3);
+  CHECK(closed->sha256 == sha256(bytes_of(desk.disk.content(closed->file))));
 }
 
 TEST_CASE("P6: hostile WARC files end in an error, in bounded memory") {
@@ -277,7 +584,7 @@ TEST_CASE("P7: npm warcio reads what the writer wrote, and its digests hold") {
   REQUIRE(disk.value()->make_folder("warc"));
   FakeClock clock;
   SeededRandomness randomness(8);
-  auto writer = WarcWriter::open(*disk.value(), clock, randomness, "impound/test");
+  auto writer = WarcWriter::open(*disk.value(), clock, randomness, {"impound/test"}, {});
   REQUIRE(writer);
   Desk desk;
   WarcRecord resource{"resource",  {}, "magnet:?xt=urn:btih:x", clock.utc_us(), {{"Content-Type", "text/plain"}},

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -227,12 +229,24 @@ TEST_CASE("a sandbox ends or refuses whatever reaches for a program or another p
              return done(::syscall(SYS_prlimit64, parent, RLIMIT_NOFILE, &limit, nullptr));
            },
            ENOSYS},
-          {"socketpair AF_UNIX",
+          // One of datagrams could be sent to any address.
+          {"socketpair AF_UNIX of datagrams",
            [] {
              std::array<int, 2> ends{};
-             return done(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()));
+             return done(::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends.data()));
            },
            ENOSYS},
+          {"a connected socketpair sent elsewhere",
+           [] {
+             std::array<int, 2> ends{};
+             if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) return errno;
+             sockaddr_un elsewhere{};
+             elsewhere.sun_family = AF_UNIX;
+             std::memcpy(elsewhere.sun_path + 1, "impound", 7);
+             auto const* const to = reinterpret_cast<sockaddr const*>(&elsewhere);
+             return done(static_cast<int>(::sendto(ends[0], "x", 1, 0, to, sizeof elsewhere)));
+           },
+           EISCONN},
           {"socket AF_UNIX", [] { return done(::socket(AF_UNIX, SOCK_STREAM, 0)); }, EAFNOSUPPORT},
           {"socket AF_PACKET", [] { return done(::socket(AF_PACKET, SOCK_RAW, 0)); }, ENOSYS},
           {"socket AF_NETLINK, audit", [] { return done(::socket(AF_NETLINK, SOCK_RAW, 9)); }, ENOSYS},
@@ -339,6 +353,43 @@ TEST_CASE("a folder that only may be read stays as it is") {
                      {"write", [&] { return open_and_close(place.own(), O_WRONLY); }, EACCES},
                      {"make", [&] { return open_and_close(place.own("new"), O_WRONLY | O_CREAT); }, EACCES},
                      {"remove", [&] { return done(::unlink(place.own().c_str())); }, ENOSYS}});
+}
+
+TEST_CASE("a sandbox that opens no files has no call for it") {
+  Place const place;
+  SandboxRights rights;
+  rights.opens_files = false;
+  int const reading = ::open(place.own().c_str(), O_RDONLY);
+  check_all(rights, {{"open", [&] { return open_and_close(place.own(), O_RDONLY); }, ENOSYS},
+                     {"open a device", [] { return open_and_close("/dev/null", O_RDWR); }, ENOSYS},
+                     {"look into a folder",
+                      [&] {
+                        char part[256];
+                        return done(::syscall(SYS_getdents64, place.folder(), part, sizeof part));
+                      },
+                      ENOSYS},
+                     {"read what is open",
+                      [&] {
+                        char byte = 0;
+                        return done(::pread(reading, &byte, 1, 0));
+                      },
+                      0}});
+  ::close(reading);
+}
+
+TEST_CASE("a sandbox that reads as root reads what it names, whoever owns it, and nothing else") {
+  Place const place;
+  if (::geteuid() != 0) return;
+  REQUIRE(::chown(place.own().c_str(), 12345, 12345) == 0);
+  REQUIRE(::chmod(place.own().c_str(), 0600) == 0);
+  REQUIRE(::chown(place.outside().c_str(), 12345, 12345) == 0);
+  SandboxRights rights;
+  rights.readable = {(place.root() / "own").string()};
+  check_all(rights, {{"as it is", [&] { return open_and_close(place.own(), O_RDONLY); }, EACCES}});
+  rights.reads_as_root = true;
+  check_all(rights, {{"read", [&] { return open_and_close(place.own(), O_RDONLY); }, 0},
+                     {"write", [&] { return open_and_close(place.own(), O_WRONLY); }, EACCES},
+                     {"outside", [&] { return open_and_close(place.outside(), O_RDONLY); }, EACCES}});
 }
 
 TEST_CASE("a file that was moved out of the folder is out of reach, also by a descriptor that reads it") {

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "evidence/system/clock.h"
 #include "tests/unit/http/local_server.h"
@@ -427,7 +429,8 @@ class TlsServer {
     std::string const make =
         "cd " + folder_ +
         " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem"
-        " -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null >&2";
+        " -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null >&2"
+        " && openssl x509 -in cert.pem -outform der -out cert.der";
     if (std::system(make.c_str()) != 0) return;
     std::string const serve =
         "cd " + folder_ +
@@ -450,7 +453,12 @@ class TlsServer {
     auto url = Url::parse("https://" + host + ":" + std::to_string(port_) + "/").value();
     HttpRequest asked{url, {}, Exemption{url.host(), port_}};
     if (trusted) asked.ca_file = folder_ + "/cert.pem";
+    asked.certificates = true;
     return asked;
+  }
+  std::string der() const {
+    std::ifstream file(folder_ + "/cert.der", std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
   }
 
  private:
@@ -480,6 +488,7 @@ TEST_CASE("a certificate is checked: its authority and its name") {
       CHECK(exchange.status == 200);
       CHECK(exchange.tls_protocol == "TLSv1.3");
       CHECK(exchange.tls_cipher.starts_with("TLS_"));
+      CHECK(exchange.certificates == std::vector{server.der()});
     } else if (exchange.failed) {
       CHECK(exchange.failed->code == Code::unreachable);
       CHECK(exchange.failed->what.find("TLS") != std::string::npos);

@@ -25,10 +25,11 @@ std::vector<bool> all_but_the_largest(Metainfo const& torrent) {
   return wanted;
 }
 
+/// The swarm record aside.
 std::uint64_t bytes_on_disk(std::filesystem::path const& folder) {
   std::uint64_t bytes = 0;
   for (auto const& entry : std::filesystem::recursive_directory_iterator{folder})
-    if (entry.is_regular_file()) bytes += entry.file_size();
+    if (entry.is_regular_file() && entry.path().filename() != "record") bytes += entry.file_size();
   return bytes;
 }
 

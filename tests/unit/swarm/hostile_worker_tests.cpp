@@ -69,8 +69,8 @@ TEST_CASE("P6: a worker that lies is ended, and nothing of the lie is passed on"
        hello() + frame(MetadataChunk{"job", info.size(), 0, info}) + frame(FileReached{"job", 0, 1, "../../x"})},
       {"a file that comes beyond all limits",
        hello() + frame(MetadataChunk{"job", info.size(), 0, info}) + frame(FileReached{"job", 1u << 30, 1, "000000"})},
-      {"whom it asked, twice", hello() + frame(Tried{"job", {}, 0, 0, 0}) + frame(Tried{"job", {}, 0, 0, 0})},
-      {"whom it asked for a job that is not there", hello() + frame(Tried{"other", {}, 0, 0, 0})},
+      {"whom it asked, twice", hello() + frame(Tried{"job", {}, {}, 0, 0, 0}) + frame(Tried{"job", {}, {}, 0, 0, 0})},
+      {"whom it asked for a job that is not there", hello() + frame(Tried{"other", {}, {}, 0, 0, 0})},
       {"an unknown reason", hello() + frame(Failed{"job", "tired", "", 0, 0})},
       {"an unknown state", hello() + frame(Progress{"job", "dreaming", 0, 0, 0, 0, 0})},
       {"a file beyond all limits", hello() + frame(MetadataChunk{"job", info.size(), 0, info}) +

@@ -285,7 +285,9 @@ TEST_CASE("P4: behind a proxy a torrent comes whole, its tracker by name, and by
     world.check_files(job, heard);
     CHECK(proxy.line_with("connect") ==
           nlohmann::json{{"connect", "tracker.example:" + tracker_port}, {"by_name", true}, {"reached", true}});
-    CHECK(proxy.line_with("connect")["connect"] == endpoint_text(seed));
+    auto next = proxy.line_with("connect")["connect"];
+    if (next == "tracker.example:" + tracker_port) next = proxy.line_with("connect")["connect"];  // asked for its counts
+    CHECK(next == endpoint_text(seed));
     CHECK_FALSE(udp_trap.sprung());
     REQUIRE(tried);
     REQUIRE(tried->trackers.size() == 2);

@@ -37,7 +37,7 @@ TEST_CASE("a tracker that fails is asked again, and both stand in what was tried
 }
 
 TEST_CASE("P6: what was tried reads back as it was, and is bounded") {
-  Tried asked{"job", {{"udp://\xff", 1, 2, 3, "timed out"}}, 4, 5, 6};
+  Tried asked{"job", {{"udp://\xff", 1, 2, 3, "timed out"}}, {{"http://\xff/", 7, 8, 9, "gone"}}, 4, 5, 6};
   auto const read = from_worker_from(to_frame(FromWorker{asked}));
   REQUIRE(read);
   auto const& tried = std::get<Tried>(read.value());
@@ -45,10 +45,19 @@ TEST_CASE("P6: what was tried reads back as it was, and is bounded") {
   CHECK(tried.trackers[0].failures == 2);
   CHECK(tried.trackers[0].last == "timed out");
   CHECK(tried.peers_lost == 6);
+  REQUIRE(tried.web_seeds.size() == 1);
+  CHECK(tried.web_seeds[0].url == "http://\xff/");
+  CHECK(tried.web_seeds[0].pieces == 7);
+  CHECK(tried.web_seeds[0].bytes == 8);
+  CHECK(tried.web_seeds[0].failures == 9);
+  CHECK(tried.web_seeds[0].last == "gone");
   asked.trackers[0].last = std::string(tried_last_bytes_max + 1, 'x');
   CHECK_FALSE(from_worker_from(to_frame(FromWorker{asked})));
   asked.trackers.assign(tried_trackers_max, TriedTracker{});
   CHECK(from_worker_from(to_frame(FromWorker{asked})));
+  asked.web_seeds.assign(tried_web_seeds_max + 1, TriedWebSeed{});
+  CHECK_FALSE(from_worker_from(to_frame(FromWorker{asked})));
+  asked.web_seeds.clear();
   asked.trackers.assign(tried_trackers_max + 1, TriedTracker{});
   CHECK_FALSE(from_worker_from(to_frame(FromWorker{asked})));
 }

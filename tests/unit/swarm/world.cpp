@@ -226,6 +226,7 @@ Heard listen(Swarm& swarm, std::chrono::seconds at_most, std::function<bool(Swar
     if (auto const* metadata = std::get_if<MetadataReceived>(&event)) heard.info = metadata->info;
     if (auto const* file = std::get_if<FileDone>(&event)) heard.files.push_back(*file);
     if (auto const* progress = std::get_if<Progress>(&event)) heard.progress.push_back(*progress);
+    if (auto const* tried = std::get_if<Tried>(&event)) heard.tried = *tried;
     if (auto const* done = std::get_if<Done>(&event)) heard.done = *done;
     if (auto const* failed = std::get_if<Failed>(&event)) heard.failed = *failed;
     if (auto const* incident = std::get_if<Incident>(&event)) heard.incident = *incident;

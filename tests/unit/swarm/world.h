@@ -55,6 +55,7 @@ struct Heard {
   std::optional<std::string> info;
   std::vector<FileDone> files;
   std::vector<Progress> progress;
+  std::optional<Tried> tried;
   std::optional<Done> done;
   std::optional<Failed> failed;
   std::optional<Incident> incident;

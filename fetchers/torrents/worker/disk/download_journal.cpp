@@ -184,6 +184,17 @@ Result<std::shared_ptr<DownloadJournal>> DownloadJournal::open(Disk& disk, std::
   return journal;
 }
 
+Result<std::optional<JournalContent>> DownloadJournal::read(Disk& disk, std::string const& folder,
+                                                            JournalLimits limits) {
+  auto const bytes = read_whole(disk, folder + "/journal", journal_bytes_max);
+  if (!bytes && bytes.error().code == Code::not_found) return std::optional<JournalContent>{};
+  if (!bytes) return bytes.error();
+  if (!bytes.value().starts_with(magic) || bytes.value().size() < header_bytes) return std::optional<JournalContent>{};
+  std::optional<JournalContent> content{std::in_place};
+  (void)read_records(bytes.value(), limits, *content);
+  return content;
+}
+
 Result<void> DownloadJournal::begin_anew() {
   std::lock_guard const lock{mutex_};
   // Durably empty before a header comes: it must never be found over old records.

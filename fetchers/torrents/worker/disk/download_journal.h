@@ -9,11 +9,12 @@
 //              5 ‖ u32 number ‖ 16 ‖ u16 port                   a sender, by its IPv6 or mapped IPv4 address
 //              6 ‖ u32 piece ‖ (u16 number ‖ u16 blocks) …      who sent its blocks, in their order; 65535: not known
 //
-// Records of kind 2 to 6 come in batches, written and synced only after a sync of the data they speak of (batch.h). A
-// later record wins over an earlier; kind 1 takes back kind 2. Reading stops at the first record that is torn, and the
-// tail is cut off. Kind 1 is not synced: it is for a worker that died, not for a power cut, after which such a piece is
-// fetched again. A journal that is not believed is begun anew before anything is written: its records must not come
-// to speak of files that were made later.
+// Records of kind 2 to 4 come in batches, written and synced only after a sync of the data they speak of (batch.h). A
+// later record wins over an earlier; kind 1 takes back kinds 2 and 6. Reading stops at the first record that is torn,
+// and the tail is cut off. Kind 1 is not synced: it is for a worker that died, not for a power cut, after which such a
+// piece is fetched again; nor are 5 and 6, which come when their piece has passed: they hold for it alone. A journal
+// that is not believed is begun anew before anything is written: its records must not come to speak of files that were
+// made later.
 //
 // Trusted by nobody: it holds hashes, no promise. libtorrent holds the hashes against the torrent, and the agent reads
 // every file before it is sealed.
@@ -69,6 +70,8 @@ class DownloadJournal {
   /// of another torrent or form.
   static Result<std::shared_ptr<DownloadJournal>> open(Disk& disk, std::string const& folder, Sha256 const& identity,
                                                        JournalLimits limits, std::optional<JournalContent>& content);
+  /// What the journal in `folder` says, of whichever torrent; nothing where there is none. Nothing is changed.
+  static Result<std::optional<JournalContent>> read(Disk& disk, std::string const& folder, JournalLimits limits);
   DownloadJournal(Disk& disk, std::string path, std::string header)
       : disk_(disk), path_(std::move(path)), header_(std::move(header)) {}
 
@@ -76,6 +79,8 @@ class DownloadJournal {
   Result<void> begin_anew();
   /// Any thread; not synced.
   Result<void> begun(std::size_t piece);
+  /// Any thread; records that speak of no data of their own, not synced.
+  Result<void> note(std::string const& records) { return write(records); }
   /// Any thread; records of one batch, durable on return. The data they speak of must be.
   Result<void> append(std::string const& records);
 

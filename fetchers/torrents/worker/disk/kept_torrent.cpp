@@ -128,7 +128,7 @@ void KeptTorrent::note_sender(std::size_t piece, std::uint64_t start, std::optio
   std::uint16_t number = sender_unknown;
   if (sender) {
     auto const [known, added] = senders_.number_of(*sender);
-    if (added) records_ += sender_record(known, *sender);
+    if (added) new_senders_ += sender_record(known, *sender);
     number = known;
   }
   senders_.sent(piece, static_cast<std::size_t>(start / block_bytes), number);
@@ -267,8 +267,7 @@ void KeptTorrent::passed(std::size_t piece) {
   begun_before_.erase(piece);
   if (auto found = hashed_.extract(piece)) {
     records_ += hashed_record(piece, found.mapped());
-    auto const sent = senders_.take(piece);
-    if (!sent.empty()) records_ += sent_record(piece, sent);  // none where an earlier worker wrote it
+    note_senders_of(piece);
   }
   before_.erase(piece);
   for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
@@ -278,6 +277,17 @@ void KeptTorrent::passed(std::size_t piece) {
     behind_.insert(span.file);
   }
   catch_up();
+}
+
+/// At once, and not synced: a worker that dies before the batch leaves the piece's bytes, and who sent them. None where
+/// an earlier worker wrote it.
+void KeptTorrent::note_senders_of(std::size_t piece) {
+  auto const sent = senders_.take(piece);
+  if (sent.empty()) return;
+  auto const records = std::exchange(new_senders_, {}) + sent_record(piece, sent);
+  // Once one has failed all go with the batches, which tell what became of it: numbers must come in their order.
+  notes_ = notes_ && journal_->note(records).has_value();
+  if (!notes_) records_ += records;
 }
 
 /// From the page cache, as a rule.
@@ -309,13 +319,13 @@ Result<void> KeptTorrent::catch_up(std::size_t file, std::uint64_t& left) {
   return ok();
 }
 
-void KeptTorrent::failed(std::size_t piece) {
+std::vector<LostRun> KeptTorrent::failed(std::size_t piece) {
   live_.erase(piece);
   hashed_.erase(piece);
-  senders_.forget(piece);
   for (auto const& span : map_.spans(piece, 0, map_.piece_length())) {
     if (!span.pad) frontiers_[span.file].piece_failed(piece);
   }
+  return senders_.lose(piece);
 }
 
 std::optional<Batch> KeptTorrent::take_batch() {

@@ -83,7 +83,8 @@ class KeptTorrent {
   Result<PieceHashes> hash(std::size_t piece, HashWanted wanted);
   Result<Sha256> hash_block(std::size_t piece, std::uint64_t start);
   void passed(std::size_t piece);
-  void failed(std::size_t piece);
+  /// Who had sent its blocks.
+  std::vector<LostRun> failed(std::size_t piece);
   bool behind() const { return !behind_.empty() && !broken_; }
   void catch_up();
   std::optional<Error> const& broken() const { return broken_; }
@@ -115,6 +116,7 @@ class KeptTorrent {
   void take_up(JournalContent content);
   void count_unsynced(std::size_t piece);
   void read_from_the_medium(std::size_t piece);
+  void note_senders_of(std::size_t piece);
   void note_sender(std::size_t piece, std::uint64_t start, std::optional<Sender> const& sender);
   Result<void> write_spans(std::size_t piece, std::uint64_t start, Bytes bytes);
   Result<void> read_piece(std::size_t piece, std::uint64_t start, std::span<std::byte> into);
@@ -153,6 +155,8 @@ class KeptTorrent {
   std::set<std::size_t> touched_;  // files that moved since the last batch
   std::set<std::size_t> whole_;    // of these, whole
   std::string records_;            // of the journal, for the next batch
+  std::string new_senders_;        // of the journal, for the next piece that passes
+  bool notes_ = true;              // the journal takes them
   std::uint64_t pending_ = 0;
   std::optional<Error> broken_;
 };

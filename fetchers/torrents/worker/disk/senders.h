@@ -9,12 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace impound::fetchers {
 
-/// A peer's address, IPv4 mapped into IPv6, and its port.
+/// A peer's address, IPv4 mapped into IPv6, and its port. With port 0 a web seed: the first 16 bytes of the SHA-256 of
+/// its URL, as the torrent or magnet has it.
 struct Sender {
   std::array<std::byte, 16> address{};
   std::uint16_t port = 0;
@@ -30,6 +32,12 @@ struct SenderRun {
   bool operator==(SenderRun const&) const = default;
 };
 
+/// Of a piece that failed: who sent so many blocks of it, one after the other; nobody for those that are not known.
+struct LostRun {
+  std::optional<Sender> from;
+  std::uint64_t blocks = 0;
+};
+
 class Senders {
  public:
   /// Its number, and whether it is a new one.
@@ -38,6 +46,7 @@ class Senders {
     if (numbers_.size() == sender_unknown) return {sender_unknown, false};
     auto const number = static_cast<std::uint16_t>(numbers_.size());
     numbers_.emplace(sender, number);
+    senders_.push_back(sender);
     return {number, true};
   }
   /// In the order of their numbers, as a journal has them.
@@ -52,6 +61,13 @@ class Senders {
     blocks[block] = sender;
   }
   void forget(std::size_t piece) { under_way_.erase(piece); }
+  /// The same as take(), by name.
+  std::vector<LostRun> lose(std::size_t piece) {
+    std::vector<LostRun> lost;
+    for (SenderRun const& run : take(piece))
+      lost.push_back({run.sender < senders_.size() ? std::optional{senders_[run.sender]} : std::nullopt, run.blocks});
+    return lost;
+  }
   /// The piece's, from its first block to the last that came; nothing is kept of it.
   std::vector<SenderRun> take(std::size_t piece) {
     std::vector<SenderRun> runs;
@@ -65,6 +81,7 @@ class Senders {
 
  private:
   std::map<Sender, std::uint16_t> numbers_;
+  std::vector<Sender> senders_;  // by number
   std::map<std::size_t, std::vector<std::uint16_t>> under_way_;
 };
 

@@ -1,4 +1,4 @@
-#include "fetchers/sites/json_list.h"
+#include "fetchers/reading/worker/json_list.h"
 
 #include <nlohmann/json.hpp>
 

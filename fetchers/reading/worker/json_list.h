@@ -3,13 +3,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "evidence/values/result.h"
+#include "fetchers/reading/page_facts.h"
 #include "fetchers/sites/site_profile.h"
 
 namespace impound::fetchers {
@@ -20,13 +19,6 @@ struct ListLimits {
   std::size_t values_max = 500'000;    // strings, numbers, arrays, objects: what memory is spent on
   std::size_t items_max = 10'000;      // the profile's own limit counts, too
   std::size_t field_bytes_max = 4096;  // a longer title or author is cut there, at a character
-};
-
-struct ListedItem {
-  std::string key;
-  std::string title, author;                 // "" where absent
-  std::optional<std::int64_t> published_us;  // UTC
-  std::string raw;  // the item as JSON text, every field the site gave (a scrape_url stands here, never followed)
 };
 
 struct ItemList {
