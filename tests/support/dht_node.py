@@ -5,6 +5,7 @@ A node of a DHT (BEP 5) that a test owns: answers, and with --seed announces tha
 Prints {"port": …} when it can be reached, {"announced": true} once a node took its announcement, and {"asked": n} at SIGTERM: how
 many get_peers it was sent."""
 import argparse
+import time
 
 from swarm_peer import Stopped, add, lt, say, session, stop_on_sigterm
 
@@ -19,9 +20,10 @@ def main():
     categories = lt.alert.category_t
     node = session(given.listen, enable_dht=True, dht_bootstrap_nodes=given.bootstrap, dht_restrict_routing_ips=False, dht_restrict_search_ips=False,
                    dht_prefer_verified_node_ids=False, dht_ignore_dark_internet=False, unchoke_slots_limit=-1,
+                   dht_block_ratelimit=10_000, dht_upload_rate_limit=1_000_000,
                    alert_mask=categories.status_notification | categories.dht_notification | categories.connect_notification)
     handle = add(node, given.seed[0], given.seed[1], seed=True) if given.seed else None
-    asked, announced = 0, False
+    asked, announced, next_announcement = 0, False, 0.0
     try:
         say(port=node.listen_port())
         while True:
@@ -32,7 +34,9 @@ def main():
                 if isinstance(alert, lt.dht_announce_alert) and not announced:
                     announced = True
                     say(announced=True)
-            if handle is not None:
+            # At most one a second: a node takes who asks it for more than five a second for an attack, and shuts it out for minutes.
+            if handle is not None and time.monotonic() >= next_announcement:
+                next_announcement = time.monotonic() + 1
                 handle.force_dht_announce()
     except Stopped:
         say(asked=asked)
