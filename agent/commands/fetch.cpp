@@ -10,7 +10,7 @@
 #include "agent/work/acquisition.h"
 #include "agent/work/addresses.h"
 #include "agent/work/anchoring.h"
-#include "agent/work/capture.h"
+#include "agent/work/capture_group.h"
 #include "agent/work/fetch_talk.h"
 #include "agent/work/fetch_targets.h"
 #include "agent/work/holder.h"
@@ -19,6 +19,7 @@
 #include "agent/work/session.h"
 #include "agent/work/target.h"
 #include "agent/work/url_targets.h"
+#include "agent/work/waiting.h"
 
 namespace impound::agent {
 
@@ -81,8 +82,8 @@ Result<Order> judge(FetchOptions const& options, CommonOptions const& common) {
 
 class Fetch {
  public:
-  Fetch(FetchOptions const& options, Order const& order, Session& session, Invocation& invocation, Terminal& terminal,
-        ControlSocket& socket)
+  Fetch(FetchOptions const& options, Order const& order, Session& session, CaptureGroup& captures,
+        Invocation& invocation, Terminal& terminal, ControlSocket& socket)
       : options_(options),
         order_(order),
         session_(session),
@@ -92,11 +93,9 @@ class Fetch {
               {[&terminal](std::string const& text) { terminal.say(text); }, print,
                [this](Error const& error) { worst_ = worse(worst_, tell(error)); }},
               order.settings.vault),
-        clients_(invocation.clock, order.policy, order.settings.user_agent, order.routes),
-        captures_(session, order.settings, clients_, [this] { return interrupt_.asked(); }),
+        captures_(captures),
         reader_(session, terminal),
-        urls_(session, order.settings, captures_, reader_,
-              [&terminal](std::string const& text) { terminal.say(text); }),
+        urls_(session, order.settings, captures, reader_, [&terminal](std::string const& text) { terminal.say(text); }),
         acquisitions_(session, order.settings, order.policy, order.routes, terminal),
         targets_(
             acquisitions_, urls_, talk_,
@@ -105,7 +104,7 @@ class Fetch {
             [this](UrlTargets::Page const& page) { return wants(page); }, [this] { return interrupt_.asked(); }),
         anchoring_(session, order.settings, order.authorities, order.policy, order.routes),
         socket_(socket),
-        orders_(socket, session, order.settings, order.routes, captures_, reader_, acquisitions_, anchoring_,
+        orders_(socket, session, order.settings, order.routes, captures, reader_, acquisitions_, anchoring_,
                 [this] { return interrupt_.asked(); }) {}
 
   Result<ExitCode> run() {
@@ -122,12 +121,14 @@ class Fetch {
       if (alone || of_the_log(begun.error())) return begun.error();
       talk_.fail(begun.error());
     }
-    while ((!acquisitions_.idle() || orders_.waited_for()) && !interrupt_.asked()) {
-      IMPOUND_CHECK(acquisitions_.pump(std::chrono::milliseconds{500}, socket_.descriptor()));
+    IMPOUND_TRY(waiting, Waiting::make(captures_, acquisitions_, socket_.descriptor()));
+    while ((!waiting.idle() || orders_.waited_for()) && !interrupt_.asked()) {
+      IMPOUND_CHECK(waiting.turn(std::chrono::milliseconds{500}));
       IMPOUND_CHECK(orders_.work());
       talk_.progress(acquisitions_.progress());
       tell_outcomes();
     }
+    IMPOUND_CHECK(waiting.end_captures());
     tell_outcomes();
     if (acquisitions_.idle() && all_begun && !targets_.cut()) {
       tell_timestamp();
@@ -166,7 +167,7 @@ class Fetch {
       ended_ = true;
       if (!talk_.outcome(outcome)) worst_ = worse(worst_, ExitCode::failed);
     }
-    if (acquisitions_.idle()) talk_.end();
+    if (acquisitions_.idle() && !targets_.waits()) talk_.end();
   }
 
   /// A result that was written is worth a timestamp; nobody is kept waiting long for it.
@@ -184,8 +185,7 @@ class Fetch {
   Terminal& terminal_;
   ExitCode worst_ = ExitCode::done;
   FetchTalk talk_;
-  RoutedClients clients_;
-  Captures captures_;
+  CaptureGroup& captures_;
   PageReader reader_;
   UrlTargets urls_;
   Acquisitions acquisitions_;
@@ -241,9 +241,13 @@ Result<ExitCode> fetch(FetchOptions const& options, Invocation& invocation) {
   for (std::string const& remark : session.value()->remarks()) terminal.say(remark);
   // Its thread for timestamps has ended before the vault is closed: nothing is written behind the last signature.
   auto const state = state_folder(session.value()->vault().identity());
-  auto socket = ControlSocket::listen(state, "fetch", invocation.interrupt.descriptor());
-  auto const code = socket ? Fetch{options, order, *session.value(), invocation, terminal, *socket.value()}.run()
-                           : Result<ExitCode>{std::move(socket).error()};
+  auto const run = [&]() -> Result<ExitCode> {
+    IMPOUND_TRY(socket, ControlSocket::listen(state, "fetch", invocation.interrupt.descriptor()));
+    IMPOUND_TRY(captures, CaptureGroup::make(*session.value(), order.settings, order.routes, order.policy,
+                                             [&invocation] { return invocation.interrupt.asked(); }));
+    return Fetch{options, order, *session.value(), *captures, invocation, terminal, *socket}.run();
+  };
+  auto const code = run();
   auto const closed = session.value()->close(!code                                   ? "error"
                                              : code.value() == ExitCode::interrupted ? "signal"
                                                                                      : "done");

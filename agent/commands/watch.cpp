@@ -46,27 +46,24 @@ Result<ExitCode> watch(WatchOptions const& options, Invocation& invocation) {
                    ": acquire is \"matched\" and there is no watch-list: nothing will be acquired. Set acquire = "
                    "\"all\" to acquire what is found");
   auto const state = state_folder(session.value()->vault().identity());
-  auto socket = ControlSocket::listen(state, "watch", invocation.interrupt.descriptor());
-  if (!socket) {
-    (void)session.value()->close("error");
-    return socket.error();
-  }
   WatchTally tally;
-  std::optional<Error> failed;
-  {
+  auto const run = [&]() -> Result<void> {
+    IMPOUND_TRY(socket, ControlSocket::listen(state, "watch", invocation.interrupt.descriptor()));
+    IMPOUND_TRY(captures, CaptureGroup::make(*session.value(), settings, routes, policy,
+                                             [&invocation] { return invocation.interrupt.asked(); }));
     Anchoring anchoring{*session.value(), settings, std::move(authorities), policy, routes};
-    Watcher watcher{sources,   *session.value(),     settings, policy,         routes,
-                    anchoring, invocation.interrupt, terminal, *socket.value()};
-    auto const done = watcher.run(options.once, until);
+    Watcher watcher{sources,   *session.value(),     settings, policy, routes, *captures,
+                    anchoring, invocation.interrupt, terminal, *socket};
+    IMPOUND_CHECK(watcher.run(options.once, until));
     tally = watcher.tally();
-    if (done && tally.acquisitions > 0 && anchoring.configured())
+    if (tally.acquisitions > 0 && anchoring.configured())
       terminal.say(text(anchoring.wait(invocation.interrupt.asked() ? std::chrono::seconds{0} : timestamp_wait,
                                        invocation.interrupt.descriptor())));
-    if (!done) failed = done.error();
-  }
-  if (failed) {
+    return ok();
+  };
+  if (auto const done = run(); !done) {
     (void)session.value()->close("error");
-    return *failed;
+    return done.error();
   }
   IMPOUND_CHECK(session.value()->close(invocation.interrupt.asked() ? "signal" : "done"));
   auto const number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };

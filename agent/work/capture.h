@@ -1,4 +1,5 @@
-// A capture: one URL asked for, every hop kept as WARC records, told in exactly one capture.result.
+// A capture: one URL asked for, every hop kept as WARC records, told in exactly one capture.result. What does it, many
+// at once: agent/work/capture_group.h.
 //
 // The attempt is durable before the first packet leaves; the records are durable before the result names them. What is
 // not worth keeping (`keep` says no) leaves its digests in the result and no record. One thread: the session's. A crash
@@ -8,15 +9,15 @@
 // is asked for again.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "agent/settings/settings.h"
-#include "agent/work/routes.h"
-#include "agent/work/session.h"
+#include "evidence/custody_entry.h"
+#include "evidence/values/case_name.h"
+#include "evidence/values/entry_id.h"
 #include "fetchers/http/client.h"
-#include "fetchers/http/host_manners.h"
 
 namespace impound::agent {
 
@@ -53,25 +54,5 @@ struct Captured {
 /// As the settings have captures asked: certificates kept, and how they are trusted.
 fetchers::HttpRequest capture_request(Settings const& settings, fetchers::Url const& url,
                                       std::optional<fetchers::Exemption> const& exempt);
-
-class Captures {
- public:
-  /// `manners`: hears what came of each host; may be null.
-  Captures(Session& session, Settings const& settings, RoutedClients& clients, std::function<bool()> cancelled,
-           fetchers::HostManners* manners = nullptr);
-
-  /// `judge` may take usable back (a site's sentence that is no content) and says whether the exchange is kept.
-  Result<Captured> capture(CaptureOrder const& order, std::function<bool(Captured&)> const& judge);
-
- private:
-  Result<Json> keep(std::vector<fetchers::Exchange> const& hops, std::vector<Sha256> const& digests,
-                    EntryId const& attempt, Json const& result);
-
-  Session& session_;
-  Settings const& settings_;
-  RoutedClients& clients_;
-  std::function<bool()> cancelled_;
-  fetchers::HostManners* manners_;
-};
 
 }  // namespace impound::agent

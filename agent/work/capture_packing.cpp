@@ -18,8 +18,8 @@ PackedResult packed(EndedCapture capture, Randomness& randomness) {
   Json body = result_body(capture.order, capture.hops, digests, capture.captured, capture.kept);
   Result<evidence::PackedCapture> records = evidence::PackedCapture{};
   if (capture.kept) records = pack_capture(capture.hops, digests, capture.attempt, told_in_warc(body), randomness);
-  return {std::move(capture.order), capture.attempt,   std::move(capture.captured), capture.kept, capture.bytes,
-          std::move(body),          std::move(records)};
+  return {std::move(capture.order), capture.attempt,    std::move(capture.captured), capture.kept, capture.bytes,
+          std::move(body),          std::move(records), std::move(capture.then)};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -29,7 +30,8 @@ struct EndedCapture {
   std::vector<fetchers::Exchange> hops;
   Captured captured;
   bool kept = false;
-  std::uint64_t bytes = 0;  // of bodies that it holds
+  std::uint64_t bytes = 0;                           // of bodies that it holds
+  std::function<Result<void>(Captured&)> then = {};  // handed through
 };
 
 /// The same, its hops turned into records.
@@ -41,6 +43,7 @@ struct PackedResult {
   std::uint64_t bytes = 0;
   Json body;                                // of its capture.result, without the records
   Result<evidence::PackedCapture> records;  // pack_capture()'s errors
+  std::function<Result<void>(Captured&)> then = {};
 };
 
 class CapturePacking {

@@ -1,5 +1,6 @@
 #include "agent/work/fetch_targets.h"
 
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -11,36 +12,55 @@ bool of_the_log(Error const& error) {
 
 Result<void> FetchTargets::begin(Target const& target) {
   if (auto const* torrent = std::get_if<TorrentTarget>(&target)) return begin(*torrent, torrent->torrent_capture);
-  auto found = urls_.look(std::get<UrlTarget>(target).url, wish_.asker);
-  if (!found && interrupted_()) {
-    cut_ = true;
-    return ok();
-  }
-  if (!found) return std::move(found).error();
-  if (auto* const torrent = std::get_if<TorrentTarget>(&found.value())) {
+  auto then = [this](Result<UrlTargets::Found> found) -> Result<void> {
+    --waiting_;
+    if (found) return told(take(std::move(found).value()));
+    cut_ = cut_ || interrupted_();
+    return cut_ && !of_the_log(found.error()) ? ok() : told(found.error());
+  };
+  IMPOUND_CHECK(urls_.look(std::get<UrlTarget>(target).url, wish_.asker, std::move(then)));
+  ++waiting_;
+  return ok();
+}
+
+Result<void> FetchTargets::told(Result<void> done) {
+  if (done || of_the_log(done.error())) return done;
+  talk_.fail(done.error());
+  return ok();
+}
+
+Result<void> FetchTargets::take(UrlTargets::Found found) {
+  if (auto* const torrent = std::get_if<TorrentTarget>(&found)) {
     auto const cause = torrent->torrent_capture;
     return begin(std::move(*torrent), cause);
   }
-  auto const& page = std::get<UrlTargets::Page>(found.value());
-  return wants_(page) ? follow(page) : Result<void>{not_acquired(page)};
+  auto& page = std::get<UrlTargets::Page>(found);
+  if (!wants_(page)) return not_acquired(page);
+  for (TorrentTarget const& torrent : page.named.torrents) IMPOUND_CHECK(begin(torrent, page.told));
+  return follow(std::make_shared<Followed>(Followed{std::move(page)}));
 }
 
-Result<void> FetchTargets::follow(UrlTargets::Page const& page) {
-  for (TorrentTarget const& torrent : page.named.torrents) IMPOUND_CHECK(begin(torrent, page.told));
-  for (fetchers::Url const& url : page.named.links) {
-    if (interrupted_()) {
-      cut_ = true;
-      return ok();
-    }
-    auto torrent = urls_.link(url, page, wish_.asker);
-    if (!torrent && of_the_log(torrent.error())) return std::move(torrent).error();
-    if (!torrent) {
-      talk_.fail(torrent.error());
-      continue;
-    }
-    auto const cause = torrent.value().torrent_capture;
-    IMPOUND_CHECK(begin(std::move(torrent).value(), cause));
+Result<void> FetchTargets::follow(std::shared_ptr<Followed> const& followed) {
+  if (followed->next == followed->page.named.links.size()) return ok();
+  if (interrupted_()) {
+    cut_ = true;
+    return ok();
   }
+  fetchers::Url const url = followed->page.named.links[followed->next++];
+  auto then = [this, followed](Result<TorrentTarget> torrent) -> Result<void> {
+    --waiting_;
+    Result<void> begun = ok();
+    if (torrent) {
+      auto const cause = torrent.value().torrent_capture;
+      begun = begin(std::move(torrent).value(), cause);
+    } else {
+      begun = torrent.error();
+    }
+    IMPOUND_CHECK(told(std::move(begun)));
+    return follow(followed);
+  };
+  IMPOUND_CHECK(urls_.link(url, followed->page, wish_.asker, std::move(then)));
+  ++waiting_;
   return ok();
 }
 

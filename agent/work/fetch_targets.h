@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,14 +37,24 @@ class FetchTargets {
         wants_(std::move(wants)),
         interrupted_(std::move(interrupted)) {}
 
-  /// An error is this target's; of_the_log() tells those that are everybody's. One link of a page that gives nothing is
-  /// told by the talk.
+  /// An error is this target's; of_the_log() tells those that are everybody's. What comes of a URL later is told by the
+  /// talk: of one that gives nothing, and of each link of a page that gives nothing, that it failed.
   Result<void> begin(Target const& target);
+  /// URLs whose answers, or whose links' answers, are still to come.
+  bool waits() const { return waiting_ > 0; }
   /// An interruption came before all of a target was begun.
   bool cut() const { return cut_; }
 
  private:
-  Result<void> follow(UrlTargets::Page const& page);
+  /// A page whose links are captured one after the other.
+  struct Followed {
+    UrlTargets::Page page;
+    std::size_t next = 0;
+  };
+  Result<void> take(UrlTargets::Found found);
+  Result<void> follow(std::shared_ptr<Followed> const& followed);
+  /// Of a target's own: told, and nobody else's matter. Any other is handed on.
+  Result<void> told(Result<void> done);
   Result<void> begin(TorrentTarget torrent, std::optional<EntryId> const& cause);
 
   Acquisitions& acquisitions_;
@@ -53,6 +64,7 @@ class FetchTargets {
   bool asks_dht_;
   std::function<bool(UrlTargets::Page const&)> wants_;
   std::function<bool()> interrupted_;
+  std::size_t waiting_ = 0;
   bool cut_ = false;
 };
 

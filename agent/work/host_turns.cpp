@@ -32,12 +32,14 @@ std::optional<std::uint64_t> HostTurns::ask(std::string const& name, Host& host)
   std::int64_t const now = clock_.boot_us();
   std::int64_t const patience = limits_.patience.count();
   if (host.closed_since && now - *host.closed_since >= patience)
-    give_up(host, now - patience, "the host does not answer, and is not asked for a while");
+    give_up(host, now - patience,
+            {Code::unreachable, "the host does not answer, and is not asked for a while", {}, {}});
   if (host.waiting.empty() || host.under_way >= limits_.of_host_max) return std::nullopt;
   if (!host.booked_us) {
-    auto const wait = manners_.reserve(name, limits_.pace);
+    auto const wait = turn_in(name);
     if (wait > limits_.patience + limits_.pace) {
-      give_up(host, std::numeric_limits<std::int64_t>::max(), "the host wants no requests for a while");
+      give_up(host, std::numeric_limits<std::int64_t>::max(),
+              {Code::unreachable, "the host wants no requests for a while", {}, {}});
       return std::nullopt;
     }
     host.booked_us = now + wait.count();
@@ -88,9 +90,24 @@ void HostTurns::put(std::string const& name, Host& host, std::int64_t at_us) {
   due_.emplace(*host.place, name);
 }
 
-void HostTurns::give_up(Host& host, std::int64_t since_before_us, char const* why) {
+/// Who has turns of their own booked with the manners' (a pace of none here) must not wait for them again.
+std::chrono::microseconds HostTurns::turn_in(std::string const& name) {
+  if (limits_.pace.count() > 0) return manners_.reserve(name, limits_.pace);
+  return manners_.quiet_for(name).value_or(std::chrono::microseconds{0});
+}
+
+void HostTurns::give_up_all(Error const& why) {
+  due_.clear();
+  for (auto& [name, host] : hosts_) {
+    give_up(host, std::numeric_limits<std::int64_t>::max(), why);
+    host.place.reset();
+  }
+  std::erase_if(hosts_, [](auto const& one) { return one.second.under_way == 0; });
+}
+
+void HostTurns::give_up(Host& host, std::int64_t since_before_us, Error const& why) {
   while (!host.waiting.empty() && host.waiting.front().since_us <= since_before_us) {
-    given_up_.push_back({host.waiting.front().number, {Code::unreachable, why, {}, {}}});
+    given_up_.push_back({host.waiting.front().number, why});
     host.waiting.pop_front();
   }
 }

@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "evidence/system/clock.h"
-#include "evidence/system/randomness.h"
 #include "evidence/values/error.h"
 #include "fetchers/http/exchange.h"
 #include "fetchers/http/host_manners.h"
@@ -32,13 +31,13 @@ struct TurnLimits {
   std::size_t of_host_max = 4;        // asked at once
   std::chrono::microseconds pace{0};  // at least so long between two requests to one host
   std::chrono::microseconds patience{std::chrono::seconds{60}};
-  fetchers::MannersLimits manners{};
 };
 
 class HostTurns {
  public:
-  HostTurns(Clock& clock, Randomness& randomness, TurnLimits const& limits)
-      : clock_(clock), limits_(limits), manners_(clock, randomness, limits.manners) {}
+  /// `manners` must outlive it. Without a pace nothing is booked there.
+  HostTurns(Clock& clock, fetchers::HostManners& manners, TurnLimits const& limits)
+      : clock_(clock), limits_(limits), manners_(manners) {}
 
   /// Under `number`, which the caller gives to one request at a time.
   void wait_in_line(std::string const& host, std::uint64_t number);
@@ -52,6 +51,8 @@ class HostTurns {
   };
   /// Those that nobody waits for any longer, since the last call.
   std::vector<GivenUp> take_given_up() { return std::exchange(given_up_, {}); }
+  /// The same of all that wait, now.
+  void give_up_all(Error const& why);
   /// How long until next() may say something else, unless a request ends before; nothing when only that would help.
   std::optional<std::chrono::microseconds> due_in() const;
 
@@ -70,11 +71,12 @@ class HostTurns {
   };
   std::optional<std::uint64_t> ask(std::string const& name, Host& host);
   void put(std::string const& name, Host& host, std::int64_t at_us);
-  void give_up(Host& host, std::int64_t since_before_us, char const* why);
+  std::chrono::microseconds turn_in(std::string const& name);
+  void give_up(Host& host, std::int64_t since_before_us, Error const& why);
 
   Clock& clock_;
   TurnLimits limits_;
-  fetchers::HostManners manners_;
+  fetchers::HostManners& manners_;
   std::map<std::string, Host> hosts_;  // those with requests
   std::map<Place, std::string> due_;   // hosts to look at, once each
   std::uint64_t places_ = 0;

@@ -72,10 +72,13 @@ struct Orders::Fetch {
   std::size_t bytes = 0;
   bool begun = false;
   bool good = true;
+  std::optional<UrlTargets> urls{};  // of the targets
+  std::optional<FetchTargets> targets_begun{};
+  bool waits() const { return talk.waits() || (targets_begun && targets_begun->waits()); }
 };
 
 Orders::Orders(ControlSocket& socket, Session& session, Settings const& settings, Routes const& routes,
-               Captures& captures, PageReader& reader, Acquisitions& acquisitions, Anchoring& anchoring,
+               CaptureGroup& captures, PageReader& reader, Acquisitions& acquisitions, Anchoring& anchoring,
                std::function<bool()> interrupted)
     : socket_(socket),
       session_(session),
@@ -109,11 +112,16 @@ Result<void> Orders::work() {
         std::holds_alternative<TargetText>(heard.order) || std::holds_alternative<TargetPiece>(heard.order);
     if (!done || !gathers) over.insert(heard.connection);
     if (done) continue;
-    fetches_.erase(heard.connection);
+    forget(heard.connection);
     socket_.end(heard.connection, FailedOrder{done.error()});
     if (of_the_log(done.error())) return done.error();
   }
-  std::erase_if(fetches_, [this](auto const& one) { return !socket_.there(one.first); });
+  std::vector<std::uint64_t> gone;
+  for (auto const& [connection, fetch] : fetches_)
+    if (!socket_.there(connection)) gone.push_back(connection);
+  for (std::uint64_t const connection : gone) forget(connection);
+  std::erase_if(left_alone_, [](auto const& fetch) { return !fetch->targets_begun->waits(); });
+  end_those_over();
   std::erase_if(stampings_, [this](Stamping const& one) { return !socket_.there(one.connection); });
   tell_progress();
   tell_stampings();
@@ -183,6 +191,13 @@ Result<void> Orders::carry_out(Asker const& asker, CopyOrder const& order) {
   return ok();
 }
 
+/// What it began goes on: its URLs' answers are taken all the same.
+void Orders::forget(std::uint64_t connection) {
+  auto const fetch = fetches_.extract(connection);
+  if (fetch && fetch.mapped()->targets_begun && fetch.mapped()->targets_begun->waits())
+    left_alone_.push_back(std::move(fetch.mapped()));
+}
+
 Orders::Fetch& Orders::fetch_of(Asker const& asker) {
   auto& fetch = fetches_[asker.connection];
   if (!fetch) fetch = std::make_unique<Fetch>(asker.connection, asker.by, asker.hello, socket_, settings_.vault);
@@ -223,15 +238,19 @@ Result<void> Orders::carry_out(Asker const& asker, FetchOrder const& order) {
   IMPOUND_CHECK(check_peers_reached(routes_.default_route(), order.peers));
   IMPOUND_TRY(case_name, case_of(order.case_name));
   fetch.begun = true;
-  UrlTargets urls{session_, settings_, captures_, reader_,
-                  [&](std::string const& text) { socket_.answer(fetch.connection, Said{text}); }};
+  std::uint64_t const connection = fetch.connection;
+  UrlTargets& urls =
+      fetch.urls.emplace(session_, settings_, captures_, reader_,
+                         [this, connection](std::string const& text) { socket_.answer(connection, Said{text}); });
   FetchWish wish{{fetch.by, case_name}, order.peers, order.metadata_only, settings_.torrent_timeout};
   if (order.timeout_s) wish.timeout = std::chrono::seconds{*order.timeout_s};
   // Nobody can be asked by this line: what a page names is acquired by --yes, or where the settings have it so.
-  auto const wants = [&](UrlTargets::Page const& page) { return order.yes || urls.acquired_by_settings(page.url); };
-  FetchTargets targets{
-      acquisitions_, urls,        fetch.talk, std::move(wish), settings_.dht && !routes_.default_route().proxy,
-      wants,         interrupted_};
+  auto const wants = [yes = order.yes, &urls](UrlTargets::Page const& page) {
+    return yes || urls.acquired_by_settings(page.url);
+  };
+  bool const asks_dht = settings_.dht && !routes_.default_route().proxy;
+  FetchTargets& targets =
+      fetch.targets_begun.emplace(acquisitions_, urls, fetch.talk, std::move(wish), asks_dht, wants, interrupted_);
   for (Target const& target : std::exchange(fetch.targets, {})) {
     if (interrupted_()) break;
     auto const begun = targets.begin(target);
@@ -253,13 +272,19 @@ void Orders::tell(AcquisitionOutcome const& outcome) {
 }
 
 void Orders::end_if_over(Fetch& fetch) {
-  if (!fetch.begun || fetch.talk.waits()) return;
+  if (!fetch.begun || fetch.waits()) return;
   std::uint64_t const connection = fetch.connection;
   // Whoever asked may look at once at what they got; a log that fails tells the session itself.
   if (auto const published = session_.recorder().publish(); !published) return;
   fetch.talk.end();
   socket_.end(connection, DoneOrder{fetch.good ? 0u : 1u});
   fetches_.erase(connection);
+}
+
+void Orders::end_those_over() {
+  std::vector<Fetch*> all;
+  for (auto const& [connection, fetch] : fetches_) all.push_back(fetch.get());
+  for (Fetch* const fetch : all) end_if_over(*fetch);
 }
 
 void Orders::tell_progress() {

@@ -18,7 +18,7 @@
 #include "agent/settings/settings.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/anchoring.h"
-#include "agent/work/capture.h"
+#include "agent/work/capture_group.h"
 #include "agent/work/fetch_talk.h"
 #include "agent/work/routes.h"
 #include "agent/work/session.h"
@@ -29,8 +29,9 @@ namespace impound::agent {
 class Orders {
  public:
   /// `interrupted`: asked before and after what takes its time.
-  Orders(ControlSocket& socket, Session& session, Settings const& settings, Routes const& routes, Captures& captures,
-         PageReader& reader, Acquisitions& acquisitions, Anchoring& anchoring, std::function<bool()> interrupted);
+  Orders(ControlSocket& socket, Session& session, Settings const& settings, Routes const& routes,
+         CaptureGroup& captures, PageReader& reader, Acquisitions& acquisitions, Anchoring& anchoring,
+         std::function<bool()> interrupted);
   ~Orders();
 
   /// Hears what came and does it; tells who waits how far it is. An error is the vault's, not an order's.
@@ -38,7 +39,7 @@ class Orders {
   /// Of each outcome of the session's acquisitions: who waits for it hears of it.
   void tell(AcquisitionOutcome const& outcome);
   /// Somebody waits: work() is to be called at least twice a second.
-  bool waited_for() const { return !fetches_.empty() || !stampings_.empty(); }
+  bool waited_for() const { return !fetches_.empty() || !left_alone_.empty() || !stampings_.empty(); }
 
  private:
   struct Fetch;
@@ -66,18 +67,21 @@ class Orders {
   void tell_progress();
   void tell_stampings();
   void end_if_over(Fetch& fetch);
+  void end_those_over();
+  void forget(std::uint64_t connection);
   void done(std::uint64_t connection, std::string const& out);
 
   ControlSocket& socket_;
   Session& session_;
   Settings const& settings_;
   Routes const& routes_;
-  Captures& captures_;
+  CaptureGroup& captures_;
   PageReader& reader_;
   Acquisitions& acquisitions_;
   Anchoring& anchoring_;
   std::function<bool()> interrupted_;
   std::map<std::uint64_t, std::unique_ptr<Fetch>> fetches_;  // by connection
+  std::vector<std::unique_ptr<Fetch>> left_alone_;           // whose asker went, and whose URLs have not answered
   std::vector<Stamping> stampings_;
   std::chrono::steady_clock::time_point next_progress_{};
 };

@@ -46,32 +46,38 @@ bool RobotsRules::due(fetchers::Url const& url) const {
   return place == places_.end() || clock_.boot_us() >= place->second.until_us;
 }
 
-void RobotsRules::look(fetchers::Url const& url, std::string const& route,
-                       std::optional<fetchers::Exemption> const& exempt) {
+Result<void> RobotsRules::look(fetchers::Url const& url, std::string const& route,
+                               std::optional<fetchers::Exemption> const& exempt, std::function<void()> then) {
+  std::string const place = place_of(url);
   if (places_.size() >= places_max) places_.clear();
-  Place& place = places_[place_of(url)];
   auto const file = url.resolve("/robots.txt");
   if (!file) {  // any place has one
-    place = {fetchers::Robots::closed(), line(file.error()), clock_.boot_us() + closed_us};
-    return;
+    places_[place] = closed(line(file.error()));
+    then();
+    return ok();
   }
-  fetchers::HttpLimits limits;
-  limits.bytes_max = bytes_max;
-  limits.timeout = settings_.capture_timeout;
-  limits.cancelled = cancelled_;
-  std::vector<fetchers::Exchange> const hops =
-      clients_.by(route).follow(capture_request(settings_, file.value(), exempt), limits, redirects_max);
-  for (fetchers::Exchange const& hop : hops)
-    if (auto const asked = fetchers::Url::parse(hop.url)) manners_.ended(asked.value().host(), hop);
-  fetchers::Exchange const& answer = hops.back();
+  return captures_.look({.route = route,
+                         .request = capture_request(settings_, file.value(), exempt),
+                         .bytes_max = bytes_max,
+                         .redirects_max = redirects_max,
+                         .then = [this, place, then = std::move(then)](std::vector<fetchers::Exchange>& hops) {
+                           places_[place] = read(hops.back());
+                           then();
+                           return ok();
+                         }});
+}
+
+RobotsRules::Place RobotsRules::closed(std::string why) const {
+  return {fetchers::Robots::closed(), std::move(why), clock_.boot_us() + closed_us};
+}
+
+RobotsRules::Place RobotsRules::read(fetchers::Exchange const& answer) const {
   std::string problem = problem_of(answer);
-  if (!problem.empty()) {
-    place = {fetchers::Robots::closed(), std::move(problem), clock_.boot_us() + closed_us};
-    return;
-  }
-  place = {{}, {}, clock_.boot_us() + known_us};
+  if (!problem.empty()) return closed(std::move(problem));
+  Place place{{}, {}, clock_.boot_us() + known_us};
   if (answer.status == 200)
     place.robots = fetchers::Robots::read(whole_lines(answer), product_of(settings_.user_agent));
+  return place;
 }
 
 std::optional<RobotsRules::Refusal> RobotsRules::refusal(fetchers::Url const& url) const {

@@ -12,11 +12,10 @@
 #include <string>
 
 #include "agent/settings/settings.h"
-#include "agent/work/capture.h"
-#include "agent/work/routes.h"
+#include "agent/work/capture_group.h"
 #include "evidence/system/clock.h"
-#include "fetchers/http/client.h"
-#include "fetchers/http/host_manners.h"
+#include "fetchers/http/address_policy.h"
+#include "fetchers/http/exchange.h"
 #include "fetchers/http/robots.h"
 #include "fetchers/url.h"
 
@@ -24,15 +23,16 @@ namespace impound::agent {
 
 class RobotsRules {
  public:
-  /// What is handed in must outlive it. `cancelled`: as HttpLimits has it.
-  RobotsRules(Clock& clock, Settings const& settings, RoutedClients& clients, fetchers::HostManners& manners,
-              std::function<bool()> cancelled)
-      : clock_(clock), settings_(settings), clients_(clients), manners_(manners), cancelled_(std::move(cancelled)) {}
+  /// What is handed in must outlive it.
+  RobotsRules(Clock& clock, Settings const& settings, CaptureGroup& captures)
+      : clock_(clock), settings_(settings), captures_(captures) {}
 
   /// Nothing is known, or what is known is too old: look() comes first.
   bool due(fetchers::Url const& url) const;
-  /// Asks for the file of the URL's place: a request that its host's pace must have let go.
-  void look(fetchers::Url const& url, std::string const& route, std::optional<fetchers::Exemption> const& exempt);
+  /// Asks for the file of the URL's place, a request that its host's pace must have let go; `then`: it is known.
+  /// Errors are those of CaptureGroup::look.
+  Result<void> look(fetchers::Url const& url, std::string const& route,
+                    std::optional<fetchers::Exemption> const& exempt, std::function<void()> then);
   struct Refusal {
     std::string why;
     std::optional<std::int64_t> closed_until_us;  // boot time; set where the file could not be had
@@ -47,11 +47,12 @@ class RobotsRules {
     std::int64_t until_us = 0;
   };
 
+  Place read(fetchers::Exchange const& answer) const;
+  Place closed(std::string why) const;
+
   Clock& clock_;
   Settings const& settings_;
-  RoutedClients& clients_;
-  fetchers::HostManners& manners_;
-  std::function<bool()> cancelled_;
+  CaptureGroup& captures_;
   std::map<std::string, Place> places_;  // by origin
 };
 

@@ -1,5 +1,6 @@
 #include "agent/work/url_targets.h"
 
+#include <memory>
 #include <utility>
 
 #include "agent/service/terminal.h"
@@ -24,31 +25,39 @@ TorrentTarget brought_by(TorrentTarget torrent, Captured const& captured) {
 
 }  // namespace
 
-Result<std::variant<TorrentTarget, UrlTargets::Page>> UrlTargets::look(fetchers::Url const& url, Asker const& asker) {
-  using Found = std::variant<TorrentTarget, Page>;
-  CaptureOrder order{.url = url, .case_name = asker.case_name, .by = asker.by};
-  Result<TorrentTarget> torrent = Error{};
-  fetchers::PageFacts page;
-  Result<void> read = ok();
-  IMPOUND_TRY(captured, captures_.capture(order, [&](Captured& answer) {
-    if (!answer.usable) return true;
-    torrent = torrent_target(answer.body);
-    if (torrent) return true;
-    auto facts = reader_.page(answer);
-    if (!facts) {
-      read = std::move(facts).error();
-      return true;
-    }
-    page = std::move(facts).value();
-    answer.detected_type = page.media_type;
-    answer.charset = page.charset;
-    answer.base = page.base;
-    answer.references = page.found.size();
-    return true;
-  }));
-  IMPOUND_CHECK(read);
+Result<void> UrlTargets::look(fetchers::Url const& url, Asker const& asker, Then<Found> then) {
+  auto const came = std::make_shared<Looked>();
+  return captures_.begin({{.url = url, .case_name = asker.case_name, .by = asker.by},
+                          [this, came](Captured& answer) {
+                            if (answer.usable) judge(answer, *came);
+                            return true;
+                          },
+                          [this, url, asker, came, then = std::move(then)](Captured& captured) {
+                            return then(found(url, asker, captured, *came));
+                          }});
+}
+
+void UrlTargets::judge(Captured& answer, Looked& came) {
+  came.torrent = torrent_target(answer.body);
+  if (came.torrent) return;
+  auto facts = reader_.page(answer);
+  if (!facts) {
+    came.read = std::move(facts).error();
+    return;
+  }
+  came.page = std::move(facts).value();
+  answer.detected_type = came.page.media_type;
+  answer.charset = came.page.charset;
+  answer.base = came.page.base;
+  answer.references = came.page.found.size();
+}
+
+Result<UrlTargets::Found> UrlTargets::found(fetchers::Url const& url, Asker const& asker, Captured const& captured,
+                                            Looked& came) {
+  IMPOUND_CHECK(came.read);
   if (!captured.usable) return nothing_had(captured, url);
-  if (torrent) return Found{brought_by(std::move(torrent).value(), captured)};
+  if (came.torrent) return Found{brought_by(std::move(came.torrent).value(), captured)};
+  fetchers::PageFacts const& page = came.page;
   IMPOUND_CHECK(reader_.tell_refused(asker.case_name, captured, page));
   say_("captured    " + shown(captured.final_url, 300));
   if (page.found.empty())
@@ -62,17 +71,23 @@ Result<std::variant<TorrentTarget, UrlTargets::Page>> UrlTargets::look(fetchers:
   }
   if (page.found.size() > references_shown_max)
     say_("references  and " + std::to_string(page.found.size() - references_shown_max) + " more");
-  Page found{url, told, acquirable(page.found, captured)};
-  if (found.named.torrents.empty() && found.named.links.empty())
+  Page named{url, told, acquirable(page.found, captured)};
+  if (named.named.torrents.empty() && named.named.links.empty())
     return Error{Code::not_found, "what the page names leads to no torrent", url.text(), {}};
-  return Found{std::move(found)};
+  return Found{std::move(named)};
 }
 
-Result<TorrentTarget> UrlTargets::link(fetchers::Url const& url, Page const& page, Asker const& asker) {
-  CaptureOrder order{.url = url, .case_name = asker.case_name, .cause = page.told, .by = asker.by};
-  IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
+Result<void> UrlTargets::link(fetchers::Url const& url, Page const& page, Asker const& asker,
+                              Then<TorrentTarget> then) {
+  return captures_.begin(
+      {{.url = url, .case_name = asker.case_name, .cause = page.told, .by = asker.by},
+       [](Captured&) { return true; },
+       [this, url, asker, then = std::move(then)](Captured& captured) { return then(linked(url, asker, captured)); }});
+}
+
+Result<TorrentTarget> UrlTargets::linked(fetchers::Url const& url, Asker const& asker, Captured& captured) {
   if (!captured.usable) return nothing_had(captured, url);
-  auto torrent = torrent_target(captured.body);
+  auto torrent = torrent_target(std::move(captured.body));
   if (torrent) return brought_by(std::move(torrent).value(), captured);
   IMPOUND_CHECK(session_.recorder().record(EntryDraft{
       "input.refused",

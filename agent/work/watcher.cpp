@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "agent/work/found_references.h"
+#include "agent/work/host_turns.h"
 #include "agent/work/item_retries.h"
 #include "agent/work/outcome_text.h"
+#include "agent/work/waiting.h"
 #include "evidence/system/clock.h"
 
 namespace impound::agent {
@@ -22,17 +24,14 @@ constexpr std::int64_t retry_gap_max_us = 6ll * 3600 * 1'000'000;
 }  // namespace
 
 Watcher::Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-                 fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring,
-                 Interrupt& interrupt, Terminal& terminal, ControlSocket& orders)
+                 fetchers::AddressPolicy const& policy, Routes const& routes, CaptureGroup& captures,
+                 Anchoring& anchoring, Interrupt& interrupt, Terminal& terminal, ControlSocket& orders)
     : session_(session),
       settings_(settings),
       interrupt_(interrupt),
       terminal_(terminal),
-      clients_(session.clock(), policy, settings.user_agent, routes),
-      manners_(session.clock(), session.randomness()),
-      robots_(session.clock(), settings, clients_, manners_, [this] { return interrupt_.asked(); }),
-      captures_(
-          session, settings, clients_, [this] { return interrupt_.asked(); }, &manners_),
+      captures_(captures),
+      robots_(session.clock(), settings, captures),
       reader_(session, terminal),
       acquisitions_(session, settings, policy, routes, terminal),
       anchoring_(anchoring),
@@ -62,23 +61,21 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
         if (item.source == state.source->settings.name)
           state.retries[item.key] = {item.tries, now_us() + item.not_before_utc_us - session_.clock().utc_us()};
   }
+  IMPOUND_TRY(waiting, Waiting::make(captures_, acquisitions_, socket_.descriptor()));
   while (!interrupt_.asked() && (!until || now_us() < end_us)) {
-    for (State& state : states_) {
-      if (now_us() >= state.next_poll_us && !(once && state.polled_once)) IMPOUND_CHECK(poll(state));
-      if (!state.waiting.empty() && now_us() >= state.next_item_us) IMPOUND_CHECK(take_item(state));
-      if (!state.following.empty() && now_us() >= state.next_url_us) IMPOUND_CHECK(take_url(state));
-      if (interrupt_.asked()) break;
-    }
+    for (State& state : states_) IMPOUND_CHECK(begin_due(state, once));
     IMPOUND_CHECK(tell_due_polls());
     IMPOUND_CHECK(orders_.work());
     IMPOUND_CHECK(session_.warc());  // a file grows old also while nothing is captured
-    if (once && worked_off() && !orders_.waited_for()) break;
+    if (once && waiting.idle() && worked_off() && !orders_.waited_for()) break;
     std::chrono::milliseconds const wait = until_next(once);
-    bool const idle = acquisitions_.idle();
-    IMPOUND_CHECK(acquisitions_.pump(idle ? std::chrono::milliseconds{0} : wait, socket_.descriptor()));
-    if (idle && wait.count() > 0) IMPOUND_CHECK(wait_idly(wait));
+    if (waiting.idle() && wait.count() > 0)
+      IMPOUND_CHECK(wait_idly(wait));
+    else
+      IMPOUND_CHECK(waiting.turn(wait));
     tell_outcomes();
   }
+  IMPOUND_CHECK(waiting.end_captures());
   tell_outcomes();
   tally_.acquisitions_waiting = acquisitions_.lying_by();
   if (tally_.acquisitions_waiting > 0)
@@ -87,6 +84,17 @@ Result<void> Watcher::run(bool once, std::optional<std::chrono::seconds> until) 
   acquisitions_.interrupt();
   for (State& state : states_) IMPOUND_CHECK(tell_polls(state));
   return ok();
+}
+
+/// What of a source is due, and not asked for already.
+Result<void> Watcher::begin_due(State& state, bool once) {
+  std::int64_t const now = now_us();
+  bool const list_due = !state.list_asked && now >= state.next_poll_us && !(once && state.polled_once);
+  if (list_due && !state.robots_asked) IMPOUND_CHECK(poll(state));
+  bool const item_due = !state.item_asked && !state.waiting.empty() && now >= state.next_item_us;
+  if (item_due && !state.robots_asked) IMPOUND_CHECK(take_item(state));
+  bool const url_due = !state.url_asked && !state.following.empty() && now >= state.next_url_us;
+  return url_due ? take_url(state) : ok();
 }
 
 /// Nothing runs and nothing is due: time for what can wait.
@@ -101,17 +109,17 @@ Result<void> Watcher::wait_idly(std::chrono::milliseconds wait) {
 }
 
 bool Watcher::worked_off() const {
-  return acquisitions_.idle() && std::all_of(states_.begin(), states_.end(), [](State const& s) {
-           return s.polled_once && s.waiting.empty() && s.following.empty();
-         });
+  return std::all_of(states_.begin(), states_.end(),
+                     [](State const& s) { return s.polled_once && s.waiting.empty() && s.following.empty(); });
 }
 
 std::chrono::milliseconds Watcher::until_next(bool once) {
   std::int64_t next = now_us() + (orders_.waited_for() ? 500'000 : 1'000'000);
   for (State const& state : states_) {
-    if (!(once && state.polled_once)) next = std::min(next, state.next_poll_us);
-    if (!state.waiting.empty()) next = std::min(next, state.next_item_us);
-    if (!state.following.empty()) next = std::min(next, state.next_url_us);
+    if (!state.list_asked && !state.robots_asked && !(once && state.polled_once))
+      next = std::min(next, state.next_poll_us);
+    if (!state.item_asked && !state.robots_asked && !state.waiting.empty()) next = std::min(next, state.next_item_us);
+    if (!state.url_asked && !state.following.empty()) next = std::min(next, state.next_url_us);
   }
   return std::chrono::milliseconds{std::max<std::int64_t>(0, (next - now_us() + 999) / 1000)};
 }
@@ -120,18 +128,19 @@ std::chrono::milliseconds Watcher::until_next(bool once) {
 /// while, and `next_us` says until when.
 bool Watcher::may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked,
                           std::int64_t& next_us) {
+  fetchers::HostManners& manners = captures_.manners();
   if (!std::exchange(booked, false)) {
-    auto const wait = manners_.reserve(host, pace);
+    auto const wait = manners.reserve(host, pace);
     booked = wait.count() > 0;
     if (booked) next_us = now_us() + wait.count();
     if (booked) return false;
   }
-  if (auto const quiet = manners_.quiet_for(host)) {  // it said so after the turn was booked
+  if (auto const quiet = manners.quiet_for(host)) {  // it said so after the turn was booked
     booked = true;
     next_us = now_us() + quiet->count();
     return false;
   }
-  auto const closed = manners_.may_not(host);
+  auto const closed = manners.closed_for(host);
   if (closed) next_us = now_us() + closed->count();
   return !closed;
 }
@@ -141,9 +150,11 @@ std::optional<RobotsRules::Refusal> Watcher::robots_refusal(State const& state, 
   return robots_.refusal(url);
 }
 
-bool Watcher::asked_robots(State const& state, fetchers::Url const& url) {
+Result<bool> Watcher::ask_robots(State& state, fetchers::Url const& url) {
   if (!state.source->settings.robots || !robots_.due(url)) return false;
-  robots_.look(url, state.source->settings.route, state.source->own_place());
+  state.robots_asked = true;
+  IMPOUND_CHECK(robots_.look(url, state.source->settings.route, state.source->own_place(),
+                             [&state] { state.robots_asked = false; }));
   return true;
 }
 
@@ -170,8 +181,9 @@ Result<void> Watcher::take_item(State& state) {
     return ok();
   }
   if (!refusal) {
-    if (!may_ask_now(source.base.host(), source.profile.pace, state.item_booked, state.next_item_us)) return ok();
-    if (asked_robots(state, url.value())) return ok();
+    if (!may_ask_now(host_of(source.base), source.profile.pace, state.item_booked, state.next_item_us)) return ok();
+    IMPOUND_TRY(robots_asked, ask_robots(state, url.value()));
+    if (robots_asked) return ok();
   }
   fetchers::ListedItem const item = std::move(state.waiting.front());
   state.waiting.pop_front();
@@ -185,41 +197,56 @@ Result<void> Watcher::take_item(State& state) {
                      .author = item.author,
                      .published_us = item.published_us,
                      .case_name = source.settings.case_name};
-  fetchers::PageFacts page;
-  Result<void> read = ok();
-  IMPOUND_TRY(captured, captures_.capture(order, [&](Captured& answer) {
-    if (answer.usable) {
-      auto facts = reader_.item(source, answer);
-      if (facts)
-        page = std::move(facts).value();
-      else
-        read = std::move(facts).error();
-    }
-    if (page.answer != fetchers::Answer::content) {
-      answer.usable = false;
-      answer.problem = std::string("the site says: ") + word(page.answer);
-    }
-    answer.detected_type = page.media_type;
-    answer.charset = page.charset;
-    answer.base = page.base;
-    if (answer.usable) answer.references = page.found.size();
-    if (source.settings.keep != Pick::matched) return source.settings.keep == Pick::all;
-    return answer.references > 0 || !page.whole();  // what was not read may hold what matters
-  }));
-  IMPOUND_CHECK(read);
-  IMPOUND_CHECK(reader_.tell_refused(source.settings.case_name, captured, page));
+  auto const came = std::make_shared<ItemAnswer>();
+  state.item_asked = item.key;
+  return captures_.begin({std::move(order),
+                          [this, &state, came](Captured& answer) { return judge_item(state, answer, *came); },
+                          [this, &state, item, came](Captured& captured) {
+                            state.item_asked.reset();
+                            return take_item_answer(state, item, captured, *came);
+                          }});
+}
+
+bool Watcher::judge_item(State const& state, Captured& answer, ItemAnswer& came) {
+  fetchers::PageFacts& page = came.page;
+  if (answer.usable) {
+    auto facts = reader_.item(*state.source, answer);
+    if (facts)
+      page = std::move(facts).value();
+    else
+      came.read = std::move(facts).error();
+  }
+  if (page.answer != fetchers::Answer::content) {
+    answer.usable = false;
+    answer.problem = std::string("the site says: ") + word(page.answer);
+  }
+  answer.detected_type = page.media_type;
+  answer.charset = page.charset;
+  answer.base = page.base;
+  if (answer.usable) answer.references = page.found.size();
+  Pick const keep = state.source->settings.keep;
+  if (keep != Pick::matched) return keep == Pick::all;
+  return answer.references > 0 || !page.whole();  // what was not read may hold what matters
+}
+
+Result<void> Watcher::take_item_answer(State& state, fetchers::ListedItem const& item, Captured const& captured,
+                                       ItemAnswer const& came) {
+  SourceSettings const& source = state.source->settings;
+  IMPOUND_CHECK(came.read);
+  IMPOUND_CHECK(reader_.tell_refused(source.case_name, captured, came.page));
   if (!captured.usable) {
     try_later(state, item.key);
     return ok();
   }
   state.retries.erase(item.key);
-  session_.past().mark_seen(source.settings.name, item.key);
+  session_.past().mark_seen(source.name, item.key);
   ++tally_.captured;
   ++state.fresh;
-  terminal_.say("captured    " + url.value().text() +
+  auto const url = state.source->profile.item_url(state.source->base, item.key);
+  terminal_.say("captured    " + (url ? url.value().text() : item.key) +
                 (item.title.empty() ? "" : "  \"" + shown(item.title, 60) + "\"") +
                 (item.author.empty() ? "" : " by " + shown(item.author, 40)));
-  return follow_references(state, page.found, captured);
+  return follow_references(state, came.page.found, captured);
 }
 
 bool Watcher::retry_due(State const& state, std::string const& key) {
@@ -270,22 +297,28 @@ Result<void> Watcher::close_followed(State& state, EntryId const& capture, std::
 
 /// One .torrent link, when its host's pace lets it go.
 Result<void> Watcher::take_url(State& state) {
-  Followed& followed = state.following.front();
-  fetchers::Url const url = followed.urls.front();
-  if (!may_ask_now(url.host(), std::chrono::seconds{1}, state.url_booked, state.next_url_us)) return ok();
-  followed.urls.pop_front();
-  IMPOUND_CHECK(acquire_torrent_url(state, url, followed.cause));
-  if (interrupt_.asked() || !followed.urls.empty())
+  fetchers::Url const url = state.following.front().urls.front();
+  if (!may_ask_now(host_of(url), std::chrono::seconds{1}, state.url_booked, state.next_url_us)) return ok();
+  state.url_asked = true;
+  SourceSettings const& source = state.source->settings;
+  return captures_.begin(
+      {{.url = url, .route = source.route, .case_name = source.case_name, .cause = state.following.front().cause},
+       [](Captured&) { return true; },
+       [this, &state, url](Captured& captured) { return take_url_answer(state, url, captured); }});
+}
+
+Result<void> Watcher::take_url_answer(State& state, fetchers::Url const& url, Captured& captured) {
+  state.url_asked = false;
+  state.following.front().urls.pop_front();
+  IMPOUND_CHECK(acquire_torrent(state, url, captured));
+  if (interrupt_.asked() || !state.following.front().urls.empty())
     return ok();  // cut by a signal: the item stays open for the next run
   Followed const done = std::move(state.following.front());
   state.following.pop_front();
   return close_followed(state, done.capture, done.references);
 }
 
-Result<void> Watcher::acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause) {
-  CaptureOrder order{
-      .url = url, .route = state.source->settings.route, .case_name = state.source->settings.case_name, .cause = cause};
-  IMPOUND_TRY(captured, captures_.capture(order, [](Captured&) { return true; }));
+Result<void> Watcher::acquire_torrent(State& state, fetchers::Url const& url, Captured& captured) {
   if (!captured.usable) {
     terminal_.say("not had     " + url.text() + ": " + captured.problem);
     return ok();

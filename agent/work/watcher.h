@@ -1,7 +1,9 @@
 // Watching sources: list → new items → capture → references → acquisitions, politely, until told to stop.
 //
-// A plain loop over one thread: what is due is done, then the swarm is listened to until the next thing is due. An item
-// is captured once (the log remembers it); one that could not be had is asked for again while the site still lists it.
+// A plain loop over one thread: what is due is begun, then answers, the swarm and orders are waited for until the next
+// thing is due. Of each source one list, one item and one .torrent link is asked for at a time; sources do not wait for
+// each other. An item is captured once (the log remembers it); one that could not be had is asked for again while the
+// site still lists it.
 // Routine looks are counted and told in source.polled at most every 10 minutes, at least every 6 hours, and at the end.
 #pragma once
 
@@ -16,7 +18,7 @@
 #include "agent/settings/settings.h"
 #include "agent/work/acquisition.h"
 #include "agent/work/anchoring.h"
-#include "agent/work/capture.h"
+#include "agent/work/capture_group.h"
 #include "agent/work/idle_digests.h"
 #include "agent/work/interrupt.h"
 #include "agent/work/orders.h"
@@ -24,8 +26,6 @@
 #include "agent/work/robots_rules.h"
 #include "agent/work/session.h"
 #include "agent/work/watched_source.h"
-#include "fetchers/http/client.h"
-#include "fetchers/http/host_manners.h"
 #include "fetchers/http/validators.h"
 #include "fetchers/reading/page_facts.h"
 
@@ -43,8 +43,8 @@ struct WatchTally {
 class Watcher {
  public:
   Watcher(std::vector<WatchedSource> const& sources, Session& session, Settings const& settings,
-          fetchers::AddressPolicy const& policy, Routes const& routes, Anchoring& anchoring, Interrupt& interrupt,
-          Terminal& terminal, ControlSocket& orders);
+          fetchers::AddressPolicy const& policy, Routes const& routes, CaptureGroup& captures, Anchoring& anchoring,
+          Interrupt& interrupt, Terminal& terminal, ControlSocket& orders);
 
   /// `once`: every source is polled once and all that follows from it is worked off; what finds nobody is tried once,
   /// and stays open for the next run. Otherwise until a signal, or until `until` has passed.
@@ -75,6 +75,8 @@ class Watcher {
     std::map<std::string, Retry> retries;  // items that could not be had
     bool poll_booked = false;              // its turn in the host's pace is booked and has not come yet
     bool item_booked = false;
+    bool robots_asked = false, list_asked = false, url_asked = false;  // under way
+    std::optional<std::string> item_asked;                             // its key
     bool polled_once = false;
     fetchers::Validators validators;  // of the list that was read last
     bool down = false;
@@ -86,19 +88,28 @@ class Watcher {
   bool may_ask_now(std::string const& host, std::chrono::microseconds pace, bool& booked, std::int64_t& next_us);
   /// Why the place's robots.txt wants it left alone, as far as that is known: asked before a turn is taken.
   std::optional<RobotsRules::Refusal> robots_refusal(State const& state, fetchers::Url const& url);
-  /// True: the turn that was taken went to the place's robots.txt.
-  bool asked_robots(State const& state, fetchers::Url const& url);
+  /// True: the turn that was taken goes to the place's robots.txt.
+  Result<bool> ask_robots(State& state, fetchers::Url const& url);
   Result<void> poll(State& state);
-  fetchers::Exchange ask_list(State const& state, fetchers::Url const& url);
+  Result<void> ask_list(State& state, fetchers::Url const& url);
   Result<void> take_list(State& state, fetchers::Exchange const& answer);
   Result<void> leave_alone(State& state, fetchers::ListedItem const& item, fetchers::Url const& url,
                            std::string const& why);
   Result<void> take_item(State& state);
+  /// What was asked of an item's answer, and came of it.
+  struct ItemAnswer {
+    fetchers::PageFacts page{};
+    Result<void> read = ok();
+  };
+  bool judge_item(State const& state, Captured& answer, ItemAnswer& came);
+  Result<void> take_item_answer(State& state, fetchers::ListedItem const& item, Captured const& captured,
+                                ItemAnswer const& came);
   Result<void> follow_references(State& state, std::vector<fetchers::FoundReference> const& found,
                                  Captured const& captured);
   Result<void> acquire(State& state, TorrentTarget target, EntryId const& cause);
   Result<void> take_url(State& state);
-  Result<void> acquire_torrent_url(State& state, fetchers::Url const& url, EntryId const& cause);
+  Result<void> take_url_answer(State& state, fetchers::Url const& url, Captured& captured);
+  Result<void> acquire_torrent(State& state, fetchers::Url const& url, Captured& captured);
   Result<void> close_followed(State& state, EntryId const& capture, std::size_t references);
   bool retry_due(State const& state, std::string const& key);
   void try_later(State& state, std::string const& key);
@@ -108,6 +119,7 @@ class Watcher {
   void tell_outcomes();
   std::int64_t now_us();
   std::chrono::milliseconds until_next(bool once);
+  Result<void> begin_due(State& state, bool once);
   Result<void> wait_idly(std::chrono::milliseconds wait);
   bool worked_off() const;
 
@@ -115,10 +127,8 @@ class Watcher {
   Settings const& settings_;
   Interrupt& interrupt_;
   Terminal& terminal_;
-  RoutedClients clients_;
-  fetchers::HostManners manners_;
+  CaptureGroup& captures_;
   RobotsRules robots_;
-  Captures captures_;
   PageReader reader_;
   Acquisitions acquisitions_;
   Anchoring& anchoring_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/work/host_turns.h"
 #include "agent/work/watcher.h"
 #include "evidence/system/clock.h"
 #include "evidence/values/utc_time.h"
@@ -27,27 +28,29 @@ Result<void> Watcher::poll(State& state) {
   if (!list_url) return list_url.error();
   auto const refusal = robots_refusal(state, list_url.value());
   if (!refusal) {
-    if (!may_ask_now(source.base.host(), source.profile.pace, state.poll_booked, state.next_poll_us)) return ok();
-    if (asked_robots(state, list_url.value())) return ok();
+    if (!may_ask_now(host_of(source.base), source.profile.pace, state.poll_booked, state.next_poll_us)) return ok();
+    IMPOUND_TRY(robots_asked, ask_robots(state, list_url.value()));
+    if (robots_asked) return ok();
   }
   state.polled_once = true;
   state.next_poll_us =
       now_us() + std::chrono::microseconds{std::max(source.settings.interval, source.profile.list.interval)}.count();
   if (refusal) return note_poll(state, false, refusal->why);
-  return take_list(state, ask_list(state, list_url.value()));
+  return ask_list(state, list_url.value());
 }
 
 /// Only a change is asked for, unless items wait for another try: they are known by being listed again.
-fetchers::Exchange Watcher::ask_list(State const& state, fetchers::Url const& url) {
+Result<void> Watcher::ask_list(State& state, fetchers::Url const& url) {
   WatchedSource const& source = *state.source;
-  fetchers::HttpLimits limits;
-  limits.timeout = settings_.capture_timeout;
-  limits.cancelled = [this] { return interrupt_.asked(); };
   fetchers::HttpRequest request = capture_request(settings_, url, source.own_place());
   if (state.retries.empty()) state.validators.add_to(request);
-  fetchers::Exchange answer = clients_.by(source.settings.route).get(request, limits);
-  manners_.ended(source.base.host(), answer);
-  return answer;
+  state.list_asked = true;
+  return captures_.look({.route = source.settings.route,
+                         .request = std::move(request),
+                         .then = [this, &state](std::vector<fetchers::Exchange>& hops) {
+                           state.list_asked = false;
+                           return take_list(state, hops.back());
+                         }});
 }
 
 Result<void> Watcher::take_list(State& state, fetchers::Exchange const& answer) {
@@ -72,11 +75,13 @@ Result<void> Watcher::take_list(State& state, fetchers::Exchange const& answer) 
     state.waiting.pop_front();
   }
   // What is listed no more and not owed a wait needs no try, and must not keep the list from being asked for by change.
-  std::erase_if(state.retries,
-                [&](auto const& retry) { return !keys.contains(retry.first) && retry_due(state, retry.first); });
+  std::erase_if(state.retries, [&](auto const& retry) {
+    return !keys.contains(retry.first) && retry.first != state.item_asked && retry_due(state, retry.first);
+  });
   // Oldest first: the order of the log is then the order in which things appeared.
   for (auto item = page.list->rbegin(); item != page.list->rend(); ++item)
-    if (!session_.past().seen(source.settings.name, item->key) && retry_due(state, item->key))
+    if (!session_.past().seen(source.settings.name, item->key) && item->key != state.item_asked &&
+        retry_due(state, item->key))
       state.waiting.push_back(std::move(*item));
   if (page.unreadable > 0)
     terminal_.say(source.settings.name + ": " + std::to_string(page.unreadable) +

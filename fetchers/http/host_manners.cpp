@@ -44,14 +44,20 @@ std::optional<std::chrono::microseconds> retry_after(std::string_view value, std
   return std::chrono::microseconds{left * second_us};
 }
 
-std::optional<std::chrono::microseconds> HostManners::may_not(std::string const& host) {
+std::optional<std::chrono::microseconds> HostManners::closed_for(std::string const& host) const {
   auto const found = hosts_.find(host);
   if (found == hosts_.end() || found->second.breaks == 0) return std::nullopt;
-  Host& known = found->second;
+  Host const& known = found->second;
   std::int64_t const now = clock_.boot_us();
   if (now < known.open_until_us) return std::chrono::microseconds{known.open_until_us - now};
   if (known.tries_alone) return std::chrono::microseconds{second_us};
-  known.tries_alone = true;
+  return std::nullopt;
+}
+
+std::optional<std::chrono::microseconds> HostManners::may_not(std::string const& host) {
+  if (auto const closed = closed_for(host)) return closed;
+  if (auto const found = hosts_.find(host); found != hosts_.end() && found->second.breaks > 0)
+    found->second.tries_alone = true;
   return std::nullopt;
 }
 

@@ -43,8 +43,9 @@ class HostManners {
   }
   /// For how long it wants to be left alone by its own word (Retry-After, 429); nothing where it does not.
   std::optional<std::chrono::microseconds> quiet_for(std::string const& host) const { return pace_.held_for(host); }
-  /// For how long nobody may ask it: its circuit is open, or one request tries alone. Asked right before a request
-  /// leaves; nothing means that it may, and then ended() must follow.
+  /// For how long nobody may ask it: its circuit is open, or one request tries alone.
+  std::optional<std::chrono::microseconds> closed_for(std::string const& host) const;
+  /// The same, asked right before a request leaves: nothing means that it may, and then ended() must follow.
   std::optional<std::chrono::microseconds> may_not(std::string const& host);
   /// What came of a request.
   void ended(std::string const& host, Exchange const& exchange);

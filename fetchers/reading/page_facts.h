@@ -58,7 +58,7 @@ struct PageFacts {
   Answer answer = Answer::content;    // what its text is by the profile
   std::string media_type;             // by its bytes; "" unknown
   std::string charset;                // "UTF-8"; "" for what is no text
-  std::string charset_from;           // "bom", "field", "meta", "bytes", "guess"
+  std::string charset_from;           // "bom", "field", "meta", "xml", "bytes", "guess"
   std::string base;                   // what relative links of it are relative to, as its <base> has it; "" for its URL
   std::uint64_t decoded_bytes = 0;    // content coding undone
   std::uint64_t replaced = 0;         // malformed characters

@@ -116,7 +116,12 @@ Result<ListProfile> read_list(toml::table const& table, std::string_view file) {
   IMPOUND_TRY(path, relative_path(section));
   list.path = std::move(path);
   IMPOUND_TRY(format, section.needed_text("format"));
-  if (format != "json") return section.wrong(section.take("format"), "format", "must be \"json\"");
+  if (format == "xml")
+    list.format = ListFormat::xml;
+  else if (format == "html")
+    list.format = ListFormat::html;
+  else if (format != "json")
+    return section.wrong(section.take("format"), "format", "must be \"json\", \"xml\" or \"html\"");
   struct Field {
     char const* key;
     std::string* into;
@@ -126,10 +131,19 @@ Result<ListProfile> read_list(toml::table const& table, std::string_view file) {
     IMPOUND_TRY(value, section.text(field.key));
     if (value) *field.into = std::move(*value);
   }
-  if (!list.items.empty() && !list.items.starts_with('/'))
+  bool const json = list.format == ListFormat::json;
+  if (json && !list.items.empty() && !list.items.starts_with('/'))
     return section.wrong(section.take("items"), "items", "must be a JSON pointer, such as \"/data\"");
+  if (!json && list.items.empty())
+    return section.wrong(section.take("items"), "items", "is needed: an XPath expression, such as \"//item\"");
   IMPOUND_TRY(key, section.needed_text("key"));
   list.key = std::move(key);
+  if (section.take("key_part") != nullptr) {
+    IMPOUND_TRY(compiled, section.pattern("key_part", list.key_part));
+    if (compiled->NumberOfCapturingGroups() != 1)
+      return section.wrong(section.take("key_part"), "key_part", "must have one group, which is the key");
+    list.key_part_compiled = std::move(compiled);
+  }
   IMPOUND_TRY(interval, section.number("interval", 1, 86'400));
   if (interval) list.interval = std::chrono::seconds{static_cast<std::int64_t>(*interval)};
   IMPOUND_TRY(items_max, section.number("items_max", 1, 10'000));
@@ -262,6 +276,13 @@ bool SiteProfile::is_key(std::string_view key) const {
   // "." and ".." would be steps in a path, whatever the pattern says.
   if (key.empty() || key.size() > key_bytes_max || key == "." || key == "..") return false;
   return item.key_compiled && full_match(*item.key_compiled, key);
+}
+
+std::optional<std::string> SiteProfile::key_in(std::string_view field) const {
+  if (!list.key_part_compiled) return std::string(field);
+  std::string key;
+  re2::StringPiece const text(field.data(), field.size());
+  return re2::RE2::PartialMatch(text, *list.key_part_compiled, &key) ? std::optional{std::move(key)} : std::nullopt;
 }
 
 Result<Url> SiteProfile::list_url(Url const& base) const { return below(base, list.path); }

@@ -33,12 +33,19 @@ struct KnownAnswer {
   std::shared_ptr<re2::RE2 const> compiled;
 };
 
+enum class ListFormat { json, xml, html };
+
 struct ListProfile {
-  std::string path;                      // relative to base_url
-  std::string items;                     // JSON pointer (RFC 6901) to the array; "" is the whole document
-  std::string key, title, author, time;  // names of an item's fields; "" where the site has none (key is needed)
-  std::chrono::seconds interval{60};     // between two looks, at least
-  std::uint64_t items_max = 1000;        // an answer with more is refused
+  std::string path;  // relative to base_url
+  ListFormat format = ListFormat::json;
+  std::string items;                     // of JSON a pointer (RFC 6901) to the array, "" for the whole document; else
+                                         // an XPath 1.0 expression for the elements
+  std::string key, title, author, time;  // an item's fields, "" where the site has none (key is needed): their names
+                                         // in JSON, else XPath expressions from the item's element on
+  std::string key_part;                  // RE2 with one group: the key within that field; "" where it is the key
+  std::shared_ptr<re2::RE2 const> key_part_compiled{};
+  std::chrono::seconds interval{60};  // between two looks, at least
+  std::uint64_t items_max = 1000;     // an answer with more is refused
 };
 
 struct ItemProfile {
@@ -57,6 +64,8 @@ struct SiteProfile {
   std::vector<KnownAnswer> answers;
 
   bool is_key(std::string_view key) const;
+  /// The key within a field of the list; nothing where the profile's pattern finds none.
+  std::optional<std::string> key_in(std::string_view field) const;
   /// Both refuse what would leave the base's origin.
   Result<Url> list_url(Url const& base) const;
   Result<Url> item_url(Url const& base, std::string_view key) const;

@@ -142,5 +142,34 @@ def test_each_fault_of_a_server_ends_in_time_and_is_logged_once(world):
     assert world.verify()["ok"] is True
 
 
+def test_a_site_that_does_not_answer_holds_up_nobody_else(world):
+    slow = world.pastes([{"key": "Hangs000", "title": "hangs", "text": "never seen"}])
+    proxy = FaultyProxy(slow.port, {"Hangs000": silent})
+    quick = world.pastes([{"key": "Well0000", "title": "well", "text": "hello"}])
+    world.init()
+    profile = world.folder / "often.toml"
+    profile.write_text(open(harness.PROFILE, encoding="utf-8").read().replace("interval = 60", "interval = 1"))
+    config = world.settings('[network]\nallow_net = ["127.0.0.0/8"]\n\n[capture]\ntimeout = "300s"\n\n' + slow.source(name="slow", base_url=proxy.url) +
+                            quick.source(name="quick", profile=str(profile), interval="1s"))
+    running = world.start_impound("watch", "--config", config)
+    harness.wait_until(lambda: "Hangs000" in proxy.asked or not running.running(), 30, "the request that hangs")
+
+    def captured():
+        return [entry["body"]["title"] for entry in world.of_kind("capture.result")]
+    harness.wait_until(lambda: captured() == ["well"] or not running.running(), 30, "the other site's paste")
+    quick.post("Well0001", "hello", title="news")
+    harness.wait_until(lambda: captured() == ["well", "news"] or not running.running(), 30, "its next one")
+    # Commands are answered meanwhile, and a page by hand is captured.
+    world.impound("note", world.of_kind("agent.started")[0]["id"], "seen by hand")
+    world.impound("fetch", f"{quick.url}/api_scrape_item.php?i=Well0001", code=1)
+    assert len(world.of_kind("capture.result")) == 3, world.entries()
+    # The signal ends what hangs, with its result.
+    assert running.stop() == 0, running.output()
+    by_title = {entry["body"].get("title"): entry["body"] for entry in world.of_kind("capture.result")}
+    assert by_title["hangs"]["outcome"] == "failed" and "stopped" in by_title["hangs"]["error"], by_title
+    assert len(world.of_kind("capture.attempt")) == len(world.of_kind("capture.result")) == 4, world.entries()
+    assert world.verify()["ok"] is True
+
+
 if __name__ == "__main__":
     harness.main(globals())

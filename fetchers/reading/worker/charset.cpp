@@ -89,12 +89,12 @@ std::string lowered(std::string_view text) {
 
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f'; }
 
-/// The value behind the first "charset=" in it.
-std::string charset_value(std::string_view text) {
+/// The value behind the first `name`= in it.
+std::string value_of(std::string_view text, std::string_view name) {
   auto const low = lowered(text);
-  auto at = low.find("charset");
+  auto at = low.find(name);
   if (at == std::string::npos) return {};
-  at += 7;
+  at += name.size();
   while (at < low.size() && blank(low[at])) ++at;
   if (at >= low.size() || low[at] != '=') return {};
   ++at;
@@ -108,10 +108,16 @@ std::string charset_of_meta(std::string_view first) {
   std::string const low = lowered(first.substr(0, meta_bytes_max));
   for (auto at = low.find("<meta"); at != std::string::npos; at = low.find("<meta", at + 5)) {
     auto const end = std::min(low.find('>', at), low.size());
-    auto value = charset_value(std::string_view(low).substr(at, end - at));
+    auto value = value_of(std::string_view(low).substr(at, end - at), "charset");
     if (!value.empty()) return value;
   }
   return {};
+}
+
+/// <?xml version="1.0" encoding="…"?>
+std::string charset_of_declaration(std::string_view first) {
+  if (!first.starts_with("<?xml")) return {};
+  return value_of(first.substr(0, std::min(first.find('>'), meta_bytes_max)), "encoding");
 }
 
 std::string charset_of_mark(std::string_view first) {
@@ -193,7 +199,8 @@ std::string charset_named(std::string_view label) {
 
 std::string charset_of_field(std::string_view content_type) {
   auto const parameters = content_type.find(';');
-  return parameters == std::string_view::npos ? std::string{} : charset_value(content_type.substr(parameters + 1));
+  return parameters == std::string_view::npos ? std::string{}
+                                              : value_of(content_type.substr(parameters + 1), "charset");
 }
 
 bool holds_ascii(std::string_view charset) { return !is_wide(charset) && !charset.starts_with("ISO-2022"); }
@@ -209,6 +216,7 @@ ChosenCharset choose_charset(std::string_view first, std::string_view content_ty
   if (!wide.empty()) return {wide, "bytes"};
   if (html)
     if (auto name = charset_named(charset_of_meta(first)); believable(name)) return {std::move(name), "meta"};
+  if (auto name = charset_named(charset_of_declaration(first)); believable(name)) return {std::move(name), "xml"};
   if (is_utf8_so_far(first)) return {"UTF-8", "bytes"};
   if (auto name = guessed(first); !name.empty() && !is_wide(name)) return {std::move(name), "guess"};
   return {"windows-1252", "guess"};

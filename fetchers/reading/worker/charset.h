@@ -1,6 +1,7 @@
 // Text in whatever character encoding becomes UTF-8, in parts: the encoding is taken from the byte order mark, the
-// Content-Type field, an HTML page's meta element (WHATWG Encoding and HTML standards, their order), else from the
-// bytes themselves: UTF-8 where they are that, then uchardet's guess, then windows-1252.
+// Content-Type field, an HTML page's meta element (WHATWG Encoding and HTML standards, their order), an XML declaration
+// (XML 1.0 §4.3.3), else from the bytes themselves: UTF-8 where they are that, then uchardet's guess, then
+// windows-1252.
 //
 // A declaration is a stranger's word: where the first 64 KiB say plainly that it is another width (UTF-16 or not), the
 // bytes win. What is malformed becomes U+FFFD and is counted. glibc loads a converter from a file, so load_charsets()
@@ -28,7 +29,7 @@ std::string charset_of_field(std::string_view content_type);
 
 struct ChosenCharset {
   std::string name;       // "UTF-8"
-  char const* from = "";  // "bom", "field", "meta", "bytes", "guess"
+  char const* from = "";  // "bom", "field", "meta", "xml", "bytes", "guess"
 };
 
 /// `first`: the text's first bytes, some KiB. `html`: a meta element may name it.

@@ -10,6 +10,7 @@
 #include "fetchers/reading/worker/content_decoding.h"
 #include "fetchers/reading/worker/html_text.h"
 #include "fetchers/reading/worker/json_list.h"
+#include "fetchers/reading/worker/markup_list.h"
 #include "fetchers/reading/worker/media_type.h"
 #include "fetchers/references/scan_in_parts.h"
 
@@ -149,7 +150,9 @@ struct PageReading::State {
 
   void read_list() {
     if (!wanted.order.list || !profile) return;
-    auto read = read_json_list(list_text, *profile, ListLimits{});
+    bool const json = profile->list.format == ListFormat::json;
+    auto read =
+        json ? read_json_list(list_text, *profile, ListLimits{}) : read_markup_list(list_text, *profile, ListLimits{});
     if (!read) return refuse(Refused::list, line(read.error()));
     facts.unreadable = read.value().unreadable;
     facts.unreadable_why = read.value().unreadable_why.substr(0, refusal_bytes_max);

@@ -119,7 +119,7 @@ struct WarcAlone {
         agent::Captured captured = agent::judged(hops);
         if (captured.usable) ++whole;
         packing->add({std::move(order), EntryId::make(desk.clock, desk.randomness), std::move(hops),
-                      std::move(captured), true, 0});
+                      std::move(captured), true, 0, nullptr});
       }
       for (auto& one : packing->take()) ready.push_back(std::move(one));
       if (ready.size() < 256 && written + ready.size() < count) continue;
@@ -146,20 +146,23 @@ struct WithVault {
     agent::CaptureGroupLimits limits;
     limits.under_way_max = limits.of_host_max = at_once;
     group = good(agent::CaptureGroup::make(
-        *session, settings, routes, desk.policy, [](agent::CaptureOrder const&, agent::Captured&) { return true; },
-        limits));
+        *session, settings, routes, desk.policy, [] { return false; }, limits));
   }
   std::size_t run(List const& urls, std::size_t from, std::size_t to) {
     std::size_t whole = 0;
     while (from < to || group->under_way() > 0) {
       if (from < to && group->under_way() < begun_at_once) {
-        std::vector<agent::CaptureOrder> orders;
-        for (; from < to && orders.size() < begun_at_once; ++from)
-          orders.push_back({.url = good(fetchers::Url::parse(urls[from])), .source = "bench", .key = urls[from]});
-        good(group->begin(std::move(orders)));
+        std::vector<agent::CaptureWish> wishes;
+        for (; from < to && wishes.size() < begun_at_once; ++from)
+          wishes.push_back({{.url = good(fetchers::Url::parse(urls[from])), .source = "bench", .key = urls[from]},
+                            [](agent::Captured&) { return true; },
+                            [&whole](agent::Captured& captured) {
+                              if (captured.usable) ++whole;
+                              return ok();
+                            }});
+        good(group->begin(std::move(wishes)));
       }
-      for (auto const& one : good(group->run(std::chrono::seconds{1})))
-        if (one.captured.usable) ++whole;
+      good(group->run(std::chrono::seconds{1}));
     }
     return whole;
   }

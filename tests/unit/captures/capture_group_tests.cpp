@@ -28,14 +28,17 @@ struct Scene {
   fetchers::AddressPolicy policy;
   Routes routes = Routes::of({}).value();
   std::unique_ptr<CaptureGroup> group;
-  std::map<std::string, GroupCapture> got;  // by key
+  struct Got {
+    Captured captured;
+  };
+  std::map<std::string, Got> got;  // by key
+  std::atomic<bool> stopping = false;
 
   explicit Scene(CaptureGroupLimits const& limits = {}) {
     vault.settings.capture_timeout = 2s;
     REQUIRE(policy.allow("127.0.0.0/8"));
     auto made = CaptureGroup::make(
-        *vault.session, vault.settings, routes, policy,
-        [](CaptureOrder const& order, Captured&) { return order.title != "dropped"; }, limits);
+        *vault.session, vault.settings, routes, policy, [this] { return stopping.load(); }, limits);
     REQUIRE(made);
     group = std::move(made).value();
   }
@@ -46,13 +49,21 @@ struct Scene {
     one.title = title;
     return one;
   }
-  void step(std::chrono::milliseconds wait) {
-    auto done = group->run(wait);
-    REQUIRE_MESSAGE(done, line(done.error()));
-    for (GroupCapture& one : done.value()) {
-      std::string const key = one.order.key;
-      CHECK_MESSAGE(got.emplace(key, std::move(one)).second, key);
+  Result<void> begin(std::vector<CaptureOrder> orders) {
+    std::vector<CaptureWish> wishes;
+    for (CaptureOrder& order : orders) {
+      bool const dropped = order.title == "dropped";
+      wishes.push_back({order, [dropped](Captured&) { return !dropped; },
+                        [this, key = order.key](Captured& captured) {
+                          CHECK_MESSAGE(got.emplace(key, Got{std::move(captured)}).second, key);
+                          return ok();
+                        }});
     }
+    return group->begin(std::move(wishes));
+  }
+  void step(std::chrono::milliseconds wait) {
+    auto const done = group->run(wait);
+    REQUIRE_MESSAGE(done, line(done.error()));
   }
   void work_off() {
     auto const end = std::chrono::steady_clock::now() + 60s;
@@ -93,7 +104,7 @@ TEST_CASE("many captures of several servers end with one durable result each, wh
   std::size_t const count = orders.size();
   CHECK(count == 50);
 
-  REQUIRE(scene.group->begin(std::move(orders)));
+  REQUIRE(scene.begin(std::move(orders)));
   CHECK(pages.requests().empty());
   CHECK(scene.vault.entries({"capture.attempt"}).size() == count);
   CHECK(scene.group->under_way() == count);
@@ -141,7 +152,7 @@ TEST_CASE("a host whose circuit is open is left alone, and what waits for it too
   std::vector<CaptureOrder> orders;
   for (int i = 0; i < 8; ++i) orders.push_back(Scene::order("closed " + std::to_string(i), closing.url("/")));
   orders.push_back(Scene::order("page", pages.url("/")));
-  REQUIRE(scene.group->begin(std::move(orders)));
+  REQUIRE(scene.begin(std::move(orders)));
   auto const end = std::chrono::steady_clock::now() + 30s;
   while (scene.got.size() < 6 && std::chrono::steady_clock::now() < end) scene.step(100ms);
   CHECK(scene.got.size() == 6);
@@ -171,7 +182,7 @@ TEST_CASE("a pace holds between two requests to one host, and 429 with Retry-Aft
   Scene scene(limits);
   std::vector<CaptureOrder> orders;
   for (int i = 0; i < 3; ++i) orders.push_back(Scene::order(std::to_string(i), pages.url("/")));
-  REQUIRE(scene.group->begin(std::move(orders)));
+  REQUIRE(scene.begin(std::move(orders)));
   auto const until = [&](std::size_t count) {
     auto const end = std::chrono::steady_clock::now() + 30s;
     while (scene.got.size() < count && std::chrono::steady_clock::now() < end) scene.step(20ms);
@@ -188,12 +199,67 @@ TEST_CASE("a pace holds between two requests to one host, and 429 with Retry-Aft
   until(3);
 }
 
+TEST_CASE("cancelled, all that is under way or waits ends with its result, and looks are told, too") {
+  LocalServer silent([](Visitor& visitor) { visitor.wait_until_gone(); });
+  CaptureGroupLimits limits;
+  limits.of_host_max = 2;
+  Scene scene(limits);
+  scene.vault.settings.capture_timeout = 60s;
+  std::vector<CaptureOrder> orders;
+  for (int i = 0; i < 5; ++i) orders.push_back(Scene::order(std::to_string(i), silent.url("/")));
+  REQUIRE(scene.begin(std::move(orders)));
+  std::string looked;
+  REQUIRE(scene.group->look({.route = {},
+                             .request = {.url = Url::parse(silent.url("/look")).value()},
+                             .then = [&](std::vector<fetchers::Exchange>& hops) {
+                               looked = hops.back().failed ? line(*hops.back().failed) : "answered";
+                               return ok();
+                             }}));
+  auto const end = std::chrono::steady_clock::now() + 30s;
+  while (silent.requests().empty() && std::chrono::steady_clock::now() < end) scene.step(20ms);
+  scene.stopping = true;
+  scene.work_off();
+  CHECK(silent.requests().size() <= 2);
+  CHECK(looked.find("stopped") != std::string::npos);
+  REQUIRE(scene.got.size() == 5);
+  for (auto const& [key, one] : scene.got)
+    CHECK_MESSAGE(one.captured.problem.find("stopped") != std::string::npos, key);
+  CHECK(scene.vault.entries({"capture.result"}).size() == 5);
+}
+
+TEST_CASE("a look gives its answer and leaves nothing in the log; it follows as many redirects as it is told to") {
+  LocalServer pages([](Visitor& visitor) {
+    if (visitor.path.starts_with("/moved")) return visitor.send(answer_of("", "302 Found", "Location: /there\r\n"));
+    visitor.send(answer_of("page " + visitor.path));
+  });
+  Scene scene;
+  std::map<std::size_t, std::vector<fetchers::Exchange>> came;
+  for (std::size_t const redirects : {std::size_t{0}, std::size_t{1}})
+    REQUIRE(scene.group->look({.route = {},
+                               .request = {.url = Url::parse(pages.url("/moved")).value()},
+                               .redirects_max = redirects,
+                               .then = [&, redirects](std::vector<fetchers::Exchange>& hops) {
+                                 came[redirects] = std::move(hops);
+                                 return ok();
+                               }}));
+  CHECK(scene.group->under_way() == 2);
+  scene.work_off();
+  REQUIRE(came.at(0).size() == 1);
+  CHECK(came.at(0)[0].status == 302);
+  REQUIRE(came.at(1).size() == 2);
+  CHECK(came.at(1)[1].body == "page /there");
+  CHECK(scene.vault.entries({"capture.attempt", "capture.result"}).empty());
+  CHECK(scene.group->look({.route = "nowhere", .request = {.url = Url::parse(pages.url("/")).value()}, .then = nullptr})
+            .error()
+            .code == Code::usage);
+}
+
 TEST_CASE("what ends with captures under way leaves their attempts open, and the next start closes them") {
   LocalServer silent([](Visitor& visitor) { visitor.wait_until_gone(); });
   Scene scene;
   std::vector<CaptureOrder> orders;
   for (int i = 0; i < 3; ++i) orders.push_back(Scene::order(std::to_string(i), silent.url("/")));
-  REQUIRE(scene.group->begin(std::move(orders)));
+  REQUIRE(scene.begin(std::move(orders)));
   scene.step(0ms);
   scene.group.reset();
   CHECK(scene.vault.entries({"capture.result"}).empty());

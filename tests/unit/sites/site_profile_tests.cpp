@@ -114,7 +114,7 @@ TEST_CASE("what a profile gets wrong is told with file, line and key") {
   wrong(with(least, "name", "extra = 1\nname"), "extra is no key", "x.toml:1");
   wrong(with(least, "key = \"id\"", "key = \"id\"\nlimit = 3"), "list.limit is no key", "x.toml:6");
   wrong(with(least, "\"id\"", "3"), "list.key must be a text", "x.toml:5");
-  wrong(with(least, "\"json\"", "\"html\""), "list.format must be", "x.toml:4");
+  wrong(with(least, "\"json\"", "\"yaml\""), "list.format must be", "x.toml:4");
   wrong(with(least, "raw/{key}", "raw/"), "item.path must hold {key}", "x.toml:7");
   wrong(with(least, "raw/{key}", "http://evil.example/{key}"), "item.path must be relative", "x.toml:7");
   wrong(with(least, "list.json", "../list"), "list.path must be relative", "x.toml:3");
@@ -130,4 +130,32 @@ TEST_CASE("what a profile gets wrong is told with file, line and key") {
   wrong("", "name is needed", "x.toml:1");
   CHECK_FALSE(read_site_profile(std::string(300 * 1024, '#'), "x.toml"));
   CHECK_FALSE(read_site_profile("a = " + std::string(100'000, '['), "x.toml"));
+}
+
+TEST_CASE("lists in XML and HTML need expressions, and a key's part needs one group") {
+  auto const with = [](std::string const& list) {
+    return read_site_profile("name = 'x'\n[list]\npath = 'l'\n" + list + "\n[item]\npath = '{key}'\nkey = '.*'\n",
+                             "x.toml");
+  };
+  auto const html = with("format = 'html'\nitems = '//a'\nkey = '@href'\nkey_part = 'view/(.+)'");
+  REQUIRE_MESSAGE(html, line(html.error()));
+  CHECK(html.value().list.format == ListFormat::html);
+  CHECK(html.value().key_in("/view/x1") == "x1");
+  CHECK_FALSE(html.value().key_in("/about"));
+  auto const xml = with("format = 'xml'\nitems = '//item'\nkey = 'guid'");
+  REQUIRE(xml);
+  CHECK(xml.value().key_in("as it is") == "as it is");
+  struct Row {
+    char const* list;
+    char const* why;
+  };
+  for (Row const& row : {Row{"format = 'yaml'\nkey = 'x'", "\"html\""},
+                         {"format = 'html'\nkey = '@href'", "XPath"},
+                         {"format = 'xml'\nitems = '//a'\nkey = 'x'\nkey_part = 'view'", "one group"},
+                         {"format = 'xml'\nitems = '//a'\nkey = 'x'\nkey_part = '(a)(b)'", "one group"},
+                         {"format = 'xml'\nitems = '//a'\nkey = 'x'\nkey_part = '('", "no pattern"}}) {
+    auto const wrong = with(row.list);
+    REQUIRE_FALSE(wrong);
+    CHECK_MESSAGE(line(wrong.error()).find(row.why) != std::string::npos, line(wrong.error()));
+  }
 }
